@@ -1,0 +1,128 @@
+/** What goes on record: one shape an event. ledger/records.ts writes each as its leaf. */
+import type { Agent, Model } from './agent.ts'
+import type { Approval } from './approval.ts'
+import type { Consent } from './consent.ts'
+import type { Settled, Spent } from './decision.ts'
+import type {
+  AgentId,
+  ConsentId,
+  CredentialId,
+  EventId,
+  InstanceId,
+  PersonId,
+  RevocationId,
+} from './ids.ts'
+import type { JsonObject } from './json.ts'
+import type { EndReason, Intent } from './lease.ts'
+import type { Act, Face } from './request.ts'
+
+/** What identifies or quotes people: kept beside the log, encrypted; the leaf holds a commitment. */
+export interface Sealed {
+  /** `person`, `justification`, `reason`, `origin`, `shown`. */
+  readonly fields: readonly string[]
+  readonly payload: JsonObject
+}
+
+interface Of<Type extends string> {
+  readonly type: Type
+  readonly act: Act
+  readonly sealed?: Sealed
+  /** Made beforehand where a row written in the same transaction names its event. */
+  readonly eventId?: EventId
+}
+
+export type LedgerEntry =
+  | (Of<'log_opened'> & { readonly name: string })
+  | (Of<'agent_registered' | 'agent_retired'> & { readonly agent: Agent })
+  | (Of<'consent_granted'> & {
+      readonly consent: Consent
+      readonly evidenceHash: string
+    })
+  | (Of<'session_issued'> & {
+      readonly agent: AgentId
+      readonly instance: InstanceId
+      readonly sponsor: PersonId
+      readonly consent: ConsentId
+      readonly purpose: string
+      readonly jkt: string
+      readonly authorityHash: string
+      readonly expiresAt: Date
+      readonly model: Model | null
+    })
+  | (Of<'decision' | 'explained'> & { readonly settled: Settled })
+  | (Of<'approval_requested'> & {
+      readonly approval: Approval
+      readonly settled: Settled
+    })
+  | (Of<'approval_decided'> & {
+      readonly approval: Approval
+      /** `null` for an expiry or a cancellation. */
+      readonly decided: 'approve' | 'deny' | null
+      readonly evidenceHash: string | null
+    })
+  | (Of<'issuance'> & {
+      readonly intent: Intent
+      readonly kind: string
+      readonly expiresAt: Date
+    })
+  | (Of<'issuance_failed'> & {
+      readonly intent: Intent
+      readonly reason:
+        | 'downstream_failed'
+        | 'downstream_timeout'
+        | 'aborted'
+        | 'not_recorded'
+        | 'found_after_crash'
+      readonly refunded: readonly Spent[]
+    })
+  | (Of<'usage'> & { readonly intent: Intent; readonly source: 'redemption' })
+  | (Of<'credential_ended'> & {
+      readonly credential: CredentialId
+      readonly reason: EndReason
+      readonly effect: Effect
+      readonly refunded: readonly Spent[]
+    })
+  | (Of<'revocation'> & { readonly revocation: Revocation })
+  | (Of<'remediation'> & {
+      readonly revocation: RevocationId | null
+      readonly credential: CredentialId
+      readonly cause: string
+      readonly outcome: 'confirmed' | 'refused'
+      readonly attempts: number
+      readonly confirmedDeadAt: Date | null
+      readonly causeEvent: string | null
+    })
+  | (Of<'refusals'> & {
+      readonly windowStart: Date
+      readonly windowSeconds: number
+      readonly refusedAt: Face
+      readonly code: string
+      readonly caller: string | null
+      readonly count: number
+    })
+  | (Of<'admin_change'> & {
+      readonly kind: 'policy_set' | 'key' | 'config'
+      readonly name: string
+      readonly beforeHash: string | null
+      readonly afterHash: string | null
+      readonly reasonCode: string
+    })
+  | (Of<'outage'> & { readonly reason: string; readonly count: number })
+
+export interface Effect {
+  readonly observed: 'occurred' | 'none' | 'unknown'
+  readonly source: 'redemption' | 'none'
+  readonly agreement: 'agree' | 'not_exercised' | 'indeterminate'
+}
+
+export interface Revocation {
+  readonly id: RevocationId
+  readonly target: {
+    readonly kind: 'consent' | 'agent' | 'credential'
+    readonly id: string
+  }
+  readonly cause: string
+  readonly at: Date
+  /** What it stopped, as counted when it was recorded. */
+  readonly counts: Readonly<Record<string, number>>
+}

@@ -1,0 +1,79 @@
+/** A credential's life: intended, issued, over. */
+import type { AgentId, ConsentId, CredentialId, DecisionId, InstanceId, PersonId } from './ids.ts'
+import type { JsonObject } from './json.ts'
+import type { Secret } from './secret.ts'
+
+/** A redeemed decision about to be made. Its row is committed, with the name it will have out there. */
+export interface Intent {
+  readonly lease: CredentialId
+  readonly decision: DecisionId
+  readonly downstreamName: string
+  readonly connector: string
+  readonly target: string
+  /** What the connector is to give, as the PDP signed it. */
+  readonly permissions: JsonObject
+  readonly grantHash: string
+  readonly ttlSeconds: number
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  readonly senderConstraint: 'dpop' | 'none'
+  readonly level: 'L1' | 'L2' | 'L3'
+  readonly tool: string
+  readonly toolHash: string
+  readonly argsHash: string
+  readonly requestHash: string
+  readonly purpose: string
+  readonly sponsor: PersonId
+  readonly agent: AgentId
+  readonly instance: InstanceId
+  readonly consent: ConsentId
+  readonly jkt: string
+  readonly act: JsonObject
+  /** The decision's `chain` claim, as the record repeats it; `null` at depth 0. */
+  readonly chain: JsonObject | null
+  readonly revocationEpoch: number
+}
+
+/** What a connector made. */
+export interface Issued {
+  readonly kind: 'jwt' | 'postgres'
+  readonly credential: Readonly<Record<string, string | number | Secret>>
+  readonly expiresAt: Date
+}
+
+/** `revoked` and its like are written only when the target has confirmed, or cannot be asked any more. */
+export const LEASE_STATES = [
+  'minting',
+  'active',
+  'redeemed',
+  'returned',
+  'expired',
+  'revoked',
+  'failed',
+  'revoke_pending',
+] as const
+export type LeaseState = (typeof LEASE_STATES)[number]
+
+export interface Lease {
+  readonly id: CredentialId
+  readonly decision: DecisionId
+  readonly state: LeaseState
+  readonly kind: Issued['kind']
+  readonly tool: string
+  readonly argsHash: string
+  readonly purpose: string
+  readonly level: 'L1' | 'L2' | 'L3'
+  readonly senderConstraint: 'dpop' | 'none'
+  readonly consent: ConsentId
+  readonly instance: InstanceId
+  readonly ttlSeconds: number
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  readonly endedAt: Date | null
+  readonly confirmedDeadAt: Date | null
+  /** `evt_` of the issuance, once it is on record. */
+  readonly eventId: string | null
+}
+
+/** Why a lease is over, or being ended. */
+export type EndReason = 'expired' | 'returned' | 'revoked' | 'delivery_unknown'

@@ -1,0 +1,105 @@
+/** The parts, as the story of one request needs them: built in server.ts, faked in test/fakes. */
+import type { Approval, Yes } from './approval.ts'
+import type { Chain, Standing } from './chain.ts'
+import type { Decision, Deny, Ruling, Settled, SignedDecision, Spent } from './decision.ts'
+import type { LedgerEntry } from './entry.ts'
+import type { AgentId, ApprovalId, ConsentId, CredentialId, DecisionId } from './ids.ts'
+import type { ProvenInstance } from './instance.ts'
+import type { JsonObject } from './json.ts'
+import type { Intent, Issued, Lease } from './lease.ts'
+import type { Question } from './question.ts'
+import type { Recorded } from './recorded.ts'
+import type { Act, CredentialRequest, Presented, ReadRequest, RequestKey } from './request.ts'
+import type { ToolCall } from './tool.ts'
+import type { Tx } from './tx.ts'
+
+export interface Decider {
+  decide(presented: Presented, read: ReadRequest): Promise<Ruling>
+  explain(presented: Presented, read: ReadRequest): Promise<Settled>
+  /** For a gateway that has named itself: the same evaluation about another's agent. */
+  evaluate(act: Act, about: AskedAbout): Promise<Settled>
+}
+export interface AskedAbout {
+  readonly agent: AgentId
+  readonly consent: ConsentId
+  readonly request: CredentialRequest
+}
+export interface Broker {
+  requestCredential(presented: Presented, read: ReadRequest): Promise<Outcome>
+}
+export type Outcome =
+  | Extract<Ruling, { kind: 'ask' | 'deny' }>
+  | {
+      readonly kind: 'issued'
+      readonly lease: Lease
+      readonly credential: Issued | null
+    }
+
+export interface Deciding {
+  identity: {
+    authenticate(presented: Presented): Promise<ProvenInstance>
+    actOf(instance: ProvenInstance, presented: Presented): Act
+    requestKey(instance: ProvenInstance, presented: Presented): RequestKey | null
+  }
+  consents: {
+    behind(instance: ProvenInstance): Promise<Standing>
+    standing(consent: ConsentId, agent: AgentId): Promise<Standing>
+  }
+  approvals: {
+    fitting(id: ApprovalId | undefined, chain: Chain, call: ToolCall): Promise<Yes | null>
+    /** Uses up the yes that an allow rests on; throws when somebody else has used it. */
+    spend(tx: Tx, decision: Decision): Promise<void>
+    openIfAsked(tx: Tx, decision: Decision, why: string | undefined): Promise<Opened | null>
+  }
+  pdp: {
+    read(request: CredentialRequest): ToolCall
+    decide(chain: Chain, question: Question): Promise<Decision>
+    rule(recorded: Recorded<Settled>): Ruling
+  }
+  /** Read inside the transaction: a stop acknowledged before it commits is obeyed. */
+  revocation: {
+    inForce(tx: Tx, decision: Decision): Promise<{ stop: Deny | null; epoch: number }>
+  }
+  budgets: {
+    /** Makes every debit of an allow or none. */
+    debit(tx: Tx, decision: Decision): Promise<Deny | readonly Spent[]>
+    /** What a debit would be refused for, now. */
+    short(tx: Tx, decision: Decision): Promise<Deny | null>
+  }
+  ledger: Ledger
+}
+/** `opened` is the approval when this call opened it, `null` when it joined one that was open. */
+export type Opened = NonNullable<Settled['asked']> & {
+  readonly opened: Approval | null
+}
+
+export interface Delivering {
+  cdp: {
+    /** Refuses what was stopped since it was signed: epochs are compared as the lease opens. */
+    redeem(signed: SignedDecision, presented: Presented): Promise<Intent>
+    mint(intent: Intent): Promise<Issued>
+    activate(tx: Tx, intent: Intent, made: Issued): Promise<Lease>
+    issuance(intent: Intent, made: Issued, presented: Presented): LedgerEntry
+    /** Never throws: what cannot be taken back now, the sweeper takes back by its name. */
+    takeBack(intent: Intent, cause: unknown): Promise<void>
+    find(lease: CredentialId, decision: DecisionId): Promise<Lease>
+  }
+  ledger: Ledger
+}
+
+export interface Ledger {
+  /** What was answered under this key, if anything was; throws when it was another request. */
+  find(key: RequestKey | null): Promise<JsonObject | null>
+  /**
+   * Runs `work` in the transaction that appends its entries, and resolves when they are durable. If
+   * `work` throws, or the ledger cannot commit, neither has happened.
+   */
+  record<T>(key: RequestKey | null, work: (tx: Tx) => Promise<Written<T>>): Promise<Recorded<T>>
+}
+
+export interface Written<T> {
+  readonly entries: readonly LedgerEntry[]
+  readonly value: T
+  /** Kept under the key, told again when the key comes again; never a secret. */
+  readonly answer: JsonObject | null
+}
