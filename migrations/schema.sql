@@ -1,0 +1,1554 @@
+-- What pg_dump 15 --schema-only says of an empty database after all migrations: npm run schema
+
+--
+-- PostgreSQL database dump
+--
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: ledger; Type: SCHEMA; Schema: -; Owner: procura_owner
+--
+
+CREATE SCHEMA ledger;
+
+ALTER SCHEMA ledger OWNER TO procura_owner;
+
+--
+-- Name: procura; Type: SCHEMA; Schema: -; Owner: postgres
+--
+
+CREATE SCHEMA procura;
+
+ALTER SCHEMA procura OWNER TO postgres;
+
+--
+-- Name: append(text, bigint, text[], text[]); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.append(log text, first bigint, entries text[], allowed text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  appended bigint;
+begin
+  perform pg_advisory_xact_lock(6962, hashtext(log));
+  if first <> (select coalesce(max(index) + 1, 0) from ledger.leaf where tenant = log) then
+    raise exception 'ledger: % is not the next index', first;
+  end if;
+  insert into ledger.leaf (tenant, index, event_id, event_type, entry, hash)
+  select log, first + n - 1, read ->> 'event_id', read ->> 'event_type', entry,
+         sha256('\x00' || convert_to(entry, 'UTF8'))
+  from unnest(entries) with ordinality as fresh (entry, n), lateral (select entry::jsonb) as as_json (read)
+  where read ->> 'event_type' = any (allowed) and (read ->> 'seq')::bigint = first + n - 1;
+  get diagnostics appended = row_count;
+  if appended <> cardinality(entries) then
+    raise exception 'ledger: not an event of this side, or out of its place';
+  end if;
+end $$;
+
+ALTER FUNCTION ledger.append(log text, first bigint, entries text[], allowed text[]) OWNER TO procura_ledger;
+
+--
+-- Name: append_decided(text, bigint, text[]); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.append_decided(log text, first bigint, entries text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select ledger.append(log, first, entries, array['decision', 'explained', 'approval_requested'])
+$$;
+
+ALTER FUNCTION ledger.append_decided(log text, first bigint, entries text[]) OWNER TO procura_ledger;
+
+--
+-- Name: append_issued(text, bigint, text[]); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.append_issued(log text, first bigint, entries text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select ledger.append(log, first, entries, array[
+    'issuance', 'issuance_failed', 'usage', 'credential_ended', 'remediation'])
+$$;
+
+ALTER FUNCTION ledger.append_issued(log text, first bigint, entries text[]) OWNER TO procura_ledger;
+
+--
+-- Name: append_registered(text, bigint, text[]); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.append_registered(log text, first bigint, entries text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select ledger.append(log, first, entries, array[
+    'log_opened', 'agent_registered', 'agent_retired', 'consent_granted', 'session_issued',
+    'approval_decided', 'revocation', 'refusals', 'admin_change', 'outage'])
+$$;
+
+ALTER FUNCTION ledger.append_registered(log text, first bigint, entries text[]) OWNER TO procura_ledger;
+
+--
+-- Name: refuse_change(); Type: FUNCTION; Schema: ledger; Owner: procura_owner
+--
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception 'ledger: % of %.% is refused', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'insufficient_privilege';
+end $$;
+
+ALTER FUNCTION ledger.refuse_change() OWNER TO procura_owner;
+
+--
+-- Name: turn(text); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.turn(log text) RETURNS TABLE(next bigint, now timestamp with time zone, last_recorded_at text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform pg_advisory_xact_lock(6962, hashtext(log));
+  return query
+    select coalesce(max(leaf.index) + 1, 0), clock_timestamp(),
+           (select newest.entry::jsonb ->> 'recorded_at' from ledger.leaf newest
+            where newest.tenant = log order by newest.index desc limit 1)
+    from ledger.leaf leaf where leaf.tenant = log;
+end $$;
+
+ALTER FUNCTION ledger.turn(log text) OWNER TO procura_ledger;
+
+--
+-- Name: lease_only_ends(); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.lease_only_ends() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if new.expires_at > old.expires_at then
+    raise exception 'lease: an expiry is never extended';
+  end if;
+  if old.state in ('returned', 'expired', 'revoked', 'failed') and new.state <> old.state then
+    raise exception 'lease: % is final', old.state;
+  end if;
+  if new.state = 'active' and old.state not in ('minting', 'active') then
+    raise exception 'lease: % never becomes active', old.state;
+  end if;
+  return new;
+end $$;
+
+ALTER FUNCTION procura.lease_only_ends() OWNER TO procura_owner;
+
+--
+-- Name: refund_unused(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.refund_unused(log text, of_decision text) RETURNS TABLE(account text, key text, type text, bound bigint, amount bigint, used_after bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  if not exists (
+    select from procura.lease
+    where tenant = log and decision_id = of_decision and ended_at is not null
+      and (state = 'failed' or (connector = 'jwt' and state in ('returned', 'expired', 'revoked')))
+  ) then
+    return;
+  end if;
+  update procura.approval set consumed_by = null
+  where tenant = log and consumed_by = of_decision
+    and exists (select from procura.lease
+                where tenant = log and decision_id = of_decision and state = 'failed');
+  return query
+    with given as (
+      update procura.spent set refunded = true
+      where tenant = log and decision = of_decision and not refunded
+      returning account, key, type, amount
+    )
+    update procura.budget
+    set used = budget.used - given.amount
+    from given
+    where budget.tenant = log and budget.account = given.account
+      and budget.key = given.key and budget.type = given.type
+    returning budget.account, budget.key, budget.type, budget.bound, given.amount, budget.used;
+end $$;
+
+ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: checkpoint; Type: TABLE; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TABLE ledger.checkpoint (
+    tenant text NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    signed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT checkpoint_root_check CHECK ((octet_length(root) = 32)),
+    CONSTRAINT checkpoint_size_check CHECK ((size > 0))
+);
+
+ALTER TABLE ledger.checkpoint OWNER TO procura_owner;
+
+--
+-- Name: leaf; Type: TABLE; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TABLE ledger.leaf (
+    tenant text NOT NULL,
+    index bigint NOT NULL,
+    event_id text NOT NULL,
+    event_type text NOT NULL,
+    entry text NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT leaf_check CHECK ((hash = sha256(('\x00'::bytea || convert_to(entry, 'UTF8'::name))))),
+    CONSTRAINT leaf_entry_check CHECK ((octet_length(entry) <= 32768)),
+    CONSTRAINT leaf_index_check CHECK ((index >= 0))
+);
+
+ALTER TABLE ledger.leaf OWNER TO procura_owner;
+
+--
+-- Name: node; Type: TABLE; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TABLE ledger.node (
+    tenant text NOT NULL,
+    level integer NOT NULL,
+    index bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT node_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT node_index_check CHECK ((index >= 0)),
+    CONSTRAINT node_level_check CHECK (((level >= 1) AND (level <= 62)))
+);
+
+ALTER TABLE ledger.node OWNER TO procura_owner;
+
+--
+-- Name: agent; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.agent (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    sponsor text NOT NULL,
+    name text NOT NULL,
+    description text,
+    workload jsonb NOT NULL,
+    workload_key text NOT NULL,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    event_id text NOT NULL,
+    CONSTRAINT agent_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text])))
+);
+
+ALTER TABLE procura.agent OWNER TO procura_owner;
+
+--
+-- Name: approval; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.approval (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    status text NOT NULL,
+    binding_hash text NOT NULL,
+    asked jsonb NOT NULL,
+    agent text NOT NULL,
+    sponsor text NOT NULL,
+    consent text NOT NULL,
+    decision text NOT NULL,
+    shown jsonb NOT NULL,
+    justification text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    approver text,
+    decided_at timestamp with time zone,
+    approved_until timestamp with time zone,
+    evidence text,
+    consumed_by text,
+    CONSTRAINT approval_check CHECK (((status = 'approved'::text) <= ((approver IS NOT NULL) AND (approved_until IS NOT NULL)))),
+    CONSTRAINT approval_check1 CHECK (((consumed_by IS NULL) OR (status = 'approved'::text))),
+    CONSTRAINT approval_expires_at_check CHECK (isfinite(expires_at)),
+    CONSTRAINT approval_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'cancelled'::text, 'failed'::text])))
+);
+
+ALTER TABLE procura.approval OWNER TO procura_owner;
+
+--
+-- Name: assertion; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.assertion (
+    tenant text NOT NULL,
+    hash text NOT NULL,
+    jkt text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT assertion_expires_at_check CHECK (isfinite(expires_at))
+);
+
+ALTER TABLE procura.assertion OWNER TO procura_owner;
+
+--
+-- Name: budget; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.budget (
+    tenant text NOT NULL,
+    account text NOT NULL,
+    key text NOT NULL,
+    type text NOT NULL,
+    bound bigint NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT budget_bound_check CHECK (((bound >= 0) AND (bound <= '9007199254740991'::bigint))),
+    CONSTRAINT budget_check CHECK (((used >= 0) AND (used <= bound))),
+    CONSTRAINT budget_type_check CHECK ((type = ANY (ARRAY['max_subtree'::text, 'max_lifetime'::text])))
+);
+
+ALTER TABLE procura.budget OWNER TO procura_owner;
+
+--
+-- Name: connector_secret; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.connector_secret (
+    tenant text NOT NULL,
+    target text NOT NULL,
+    key_version text NOT NULL,
+    nonce bytea NOT NULL,
+    ciphertext bytea NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT connector_secret_nonce_check CHECK ((octet_length(nonce) = 12))
+);
+
+ALTER TABLE procura.connector_secret OWNER TO procura_owner;
+
+--
+-- Name: consent; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.consent (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    terms jsonb NOT NULL,
+    terms_hash text NOT NULL,
+    consent_jwt text NOT NULL,
+    max_uses bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    withdrawn_at timestamp with time zone,
+    event_id text NOT NULL,
+    CONSTRAINT consent_expires_at_check CHECK (isfinite(expires_at)),
+    CONSTRAINT consent_max_uses_check CHECK ((max_uses > 0))
+);
+
+ALTER TABLE procura.consent OWNER TO procura_owner;
+
+--
+-- Name: decision; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.decision (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    face text NOT NULL,
+    answer text NOT NULL,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    instance text,
+    consent text NOT NULL,
+    credential text,
+    approval text,
+    event_id text NOT NULL,
+    snapshot text,
+    CONSTRAINT decision_answer_check CHECK ((answer = ANY (ARRAY['allow'::text, 'ask'::text, 'deny'::text, 'none'::text])))
+);
+
+ALTER TABLE procura.decision OWNER TO procura_owner;
+
+--
+-- Name: epoch; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.epoch (
+    tenant text NOT NULL,
+    kind text NOT NULL,
+    value bigint NOT NULL,
+    CONSTRAINT epoch_kind_check CHECK ((kind = ANY (ARRAY['policy'::text, 'revocation'::text]))),
+    CONSTRAINT epoch_value_check CHECK ((value >= 0))
+);
+
+ALTER TABLE procura.epoch OWNER TO procura_owner;
+
+--
+-- Name: instance; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.instance (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    agent text NOT NULL,
+    jkt text NOT NULL,
+    first_seen timestamp with time zone NOT NULL
+);
+
+ALTER TABLE procura.instance OWNER TO procura_owner;
+
+--
+-- Name: lease; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.lease (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    decision_id text NOT NULL,
+    state text NOT NULL,
+    connector text NOT NULL,
+    target text NOT NULL,
+    downstream_name text NOT NULL,
+    audience text,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    instance text NOT NULL,
+    consent text NOT NULL,
+    jkt text NOT NULL,
+    intent jsonb NOT NULL,
+    revocation_epoch bigint NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    confirmed_dead_at timestamp with time zone,
+    event_id text,
+    claim text,
+    claimed_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone,
+    CONSTRAINT lease_downstream_name_check CHECK ((downstream_name ~ '^cb_[a-z2-7]{26}$'::text)),
+    CONSTRAINT lease_expires_at_check CHECK (isfinite(expires_at)),
+    CONSTRAINT lease_state_check CHECK ((state = ANY (ARRAY['minting'::text, 'active'::text, 'redeemed'::text, 'returned'::text, 'expired'::text, 'revoked'::text, 'failed'::text, 'revoke_pending'::text])))
+);
+
+ALTER TABLE procura.lease OWNER TO procura_owner;
+
+--
+-- Name: migration; Type: TABLE; Schema: procura; Owner: postgres
+--
+
+CREATE TABLE procura.migration (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT migration_number_check CHECK ((number > 0))
+);
+
+ALTER TABLE procura.migration OWNER TO postgres;
+
+--
+-- Name: person; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.person (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    display text,
+    roles text[] NOT NULL,
+    groups text[] NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE procura.person OWNER TO procura_owner;
+
+--
+-- Name: policy_set; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.policy_set (
+    tenant text NOT NULL,
+    epoch bigint NOT NULL,
+    hash text NOT NULL,
+    schema_hash text NOT NULL,
+    files jsonb NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    published_by text NOT NULL,
+    event_id text NOT NULL
+);
+
+ALTER TABLE procura.policy_set OWNER TO procura_owner;
+
+--
+-- Name: request_key; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.request_key (
+    tenant text NOT NULL,
+    caller text NOT NULL,
+    route text NOT NULL,
+    key text NOT NULL,
+    fingerprint text NOT NULL,
+    answer jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE procura.request_key OWNER TO procura_owner;
+
+--
+-- Name: revocation; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.revocation (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    target_kind text NOT NULL,
+    target_id text NOT NULL,
+    cause text NOT NULL,
+    counts jsonb NOT NULL,
+    at timestamp with time zone NOT NULL,
+    event_id text NOT NULL
+);
+
+ALTER TABLE procura.revocation OWNER TO procura_owner;
+
+--
+-- Name: sealed_payload; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.sealed_payload (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    wrapped_key bytea NOT NULL,
+    nonce bytea NOT NULL,
+    ciphertext bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE procura.sealed_payload OWNER TO procura_owner;
+
+--
+-- Name: spent; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.spent (
+    tenant text NOT NULL,
+    decision text NOT NULL,
+    account text NOT NULL,
+    key text NOT NULL,
+    type text NOT NULL,
+    amount bigint NOT NULL,
+    refunded boolean DEFAULT false NOT NULL,
+    CONSTRAINT spent_amount_check CHECK ((amount >= 0))
+);
+
+ALTER TABLE procura.spent OWNER TO procura_owner;
+
+--
+-- Name: stop; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.stop (
+    tenant text NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    epoch bigint NOT NULL,
+    revocation text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT stop_kind_check CHECK ((kind = ANY (ARRAY['sponsor'::text, 'agent'::text, 'instance'::text, 'consent'::text, 'credential'::text])))
+);
+
+ALTER TABLE procura.stop OWNER TO procura_owner;
+
+--
+-- Name: used_proof; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.used_proof (
+    tenant text NOT NULL,
+    key text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT used_proof_expires_at_check CHECK (isfinite(expires_at))
+);
+
+ALTER TABLE procura.used_proof OWNER TO procura_owner;
+
+--
+-- Name: v_approval; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_approval AS
+ SELECT approval.tenant,
+    approval.id,
+    approval.status,
+    approval.binding_hash,
+    approval.agent,
+    approval.sponsor,
+    approval.consent,
+    approval.decision,
+    approval.created_at,
+    approval.expires_at,
+    approval.approver,
+    approval.decided_at,
+    approval.approved_until,
+    approval.consumed_by
+   FROM procura.approval;
+
+ALTER TABLE procura.v_approval OWNER TO procura_owner;
+
+--
+-- Name: v_credential; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_credential AS
+ SELECT l.tenant,
+    l.id,
+    l.decision_id,
+    l.state,
+    l.connector,
+    l.target,
+    l.downstream_name,
+    l.sponsor,
+    l.agent,
+    l.instance,
+    l.consent,
+    l.issued_at,
+    l.expires_at,
+    l.updated_at,
+    l.ended_at,
+    l.end_reason,
+    l.confirmed_dead_at,
+    l.event_id,
+    d.approval AS approval_id
+   FROM (procura.lease l
+     LEFT JOIN procura.decision d ON (((d.tenant = l.tenant) AND (d.id = l.decision_id))));
+
+ALTER TABLE procura.v_credential OWNER TO procura_owner;
+
+--
+-- Name: v_decision; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_decision AS
+ SELECT decision.tenant,
+    decision.id,
+    decision.at,
+    decision.face,
+    decision.answer,
+    decision.sponsor,
+    decision.agent,
+    decision.instance,
+    decision.consent,
+    decision.credential,
+    decision.approval,
+    decision.event_id
+   FROM procura.decision;
+
+ALTER TABLE procura.v_decision OWNER TO procura_owner;
+
+--
+-- Name: v_idempotency; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_idempotency AS
+ SELECT request_key.tenant,
+    request_key.caller,
+    request_key.route,
+    request_key.key,
+    request_key.fingerprint,
+    request_key.created_at
+   FROM procura.request_key;
+
+ALTER TABLE procura.v_idempotency OWNER TO procura_owner;
+
+--
+-- Name: v_ledger; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_ledger AS
+ SELECT leaf.tenant,
+    leaf.index AS seq,
+    leaf.event_id,
+    leaf.event_type,
+    leaf.entry,
+    leaf.hash
+   FROM ledger.leaf;
+
+ALTER TABLE procura.v_ledger OWNER TO procura_owner;
+
+--
+-- Name: v_revocation; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_revocation AS
+ SELECT revocation.tenant,
+    revocation.id,
+    revocation.target_kind,
+    revocation.target_id,
+    revocation.cause,
+    revocation.counts,
+    revocation.at,
+    revocation.event_id
+   FROM procura.revocation;
+
+ALTER TABLE procura.v_revocation OWNER TO procura_owner;
+
+--
+-- Name: checkpoint checkpoint_pkey; Type: CONSTRAINT; Schema: ledger; Owner: procura_owner
+--
+
+ALTER TABLE ONLY ledger.checkpoint
+    ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (tenant, size);
+
+--
+-- Name: leaf leaf_pkey; Type: CONSTRAINT; Schema: ledger; Owner: procura_owner
+--
+
+ALTER TABLE ONLY ledger.leaf
+    ADD CONSTRAINT leaf_pkey PRIMARY KEY (tenant, index);
+
+--
+-- Name: leaf leaf_tenant_event_id_key; Type: CONSTRAINT; Schema: ledger; Owner: procura_owner
+--
+
+ALTER TABLE ONLY ledger.leaf
+    ADD CONSTRAINT leaf_tenant_event_id_key UNIQUE (tenant, event_id);
+
+--
+-- Name: node node_pkey; Type: CONSTRAINT; Schema: ledger; Owner: procura_owner
+--
+
+ALTER TABLE ONLY ledger.node
+    ADD CONSTRAINT node_pkey PRIMARY KEY (tenant, level, index);
+
+--
+-- Name: agent agent_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.agent
+    ADD CONSTRAINT agent_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: approval approval_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.approval
+    ADD CONSTRAINT approval_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: assertion assertion_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.assertion
+    ADD CONSTRAINT assertion_pkey PRIMARY KEY (tenant, hash);
+
+--
+-- Name: budget budget_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.budget
+    ADD CONSTRAINT budget_pkey PRIMARY KEY (tenant, account, key, type);
+
+--
+-- Name: connector_secret connector_secret_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.connector_secret
+    ADD CONSTRAINT connector_secret_pkey PRIMARY KEY (tenant, target);
+
+--
+-- Name: consent consent_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.consent
+    ADD CONSTRAINT consent_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: decision decision_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.decision
+    ADD CONSTRAINT decision_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: epoch epoch_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.epoch
+    ADD CONSTRAINT epoch_pkey PRIMARY KEY (tenant, kind);
+
+--
+-- Name: instance instance_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.instance
+    ADD CONSTRAINT instance_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: instance instance_tenant_jkt_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.instance
+    ADD CONSTRAINT instance_tenant_jkt_key UNIQUE (tenant, jkt);
+
+--
+-- Name: lease lease_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: lease lease_tenant_decision_id_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.lease
+    ADD CONSTRAINT lease_tenant_decision_id_key UNIQUE (tenant, decision_id);
+
+--
+-- Name: lease lease_tenant_downstream_name_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.lease
+    ADD CONSTRAINT lease_tenant_downstream_name_key UNIQUE (tenant, downstream_name);
+
+--
+-- Name: migration migration_pkey; Type: CONSTRAINT; Schema: procura; Owner: postgres
+--
+
+ALTER TABLE ONLY procura.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
+
+--
+-- Name: person person_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.person
+    ADD CONSTRAINT person_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: person person_tenant_issuer_subject_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.person
+    ADD CONSTRAINT person_tenant_issuer_subject_key UNIQUE (tenant, issuer, subject);
+
+--
+-- Name: policy_set policy_set_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.policy_set
+    ADD CONSTRAINT policy_set_pkey PRIMARY KEY (tenant, epoch);
+
+--
+-- Name: request_key request_key_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.request_key
+    ADD CONSTRAINT request_key_pkey PRIMARY KEY (tenant, caller, route, key);
+
+--
+-- Name: revocation revocation_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.revocation
+    ADD CONSTRAINT revocation_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: revocation revocation_tenant_target_kind_target_id_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.revocation
+    ADD CONSTRAINT revocation_tenant_target_kind_target_id_key UNIQUE (tenant, target_kind, target_id);
+
+--
+-- Name: sealed_payload sealed_payload_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.sealed_payload
+    ADD CONSTRAINT sealed_payload_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: spent spent_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.spent
+    ADD CONSTRAINT spent_pkey PRIMARY KEY (tenant, decision, account, key, type);
+
+--
+-- Name: stop stop_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.stop
+    ADD CONSTRAINT stop_pkey PRIMARY KEY (tenant, kind, id);
+
+--
+-- Name: used_proof used_proof_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.used_proof
+    ADD CONSTRAINT used_proof_pkey PRIMARY KEY (tenant, key);
+
+--
+-- Name: leaf_by_type; Type: INDEX; Schema: ledger; Owner: procura_owner
+--
+
+CREATE INDEX leaf_by_type ON ledger.leaf USING btree (tenant, event_type, index);
+
+--
+-- Name: agent_by_sponsor; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX agent_by_sponsor ON procura.agent USING btree (tenant, sponsor);
+
+--
+-- Name: agent_workload_once; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE UNIQUE INDEX agent_workload_once ON procura.agent USING btree (tenant, workload_key) WHERE (status = 'active'::text);
+
+--
+-- Name: approval_by_status; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX approval_by_status ON procura.approval USING btree (tenant, status, created_at);
+
+--
+-- Name: approval_open_once; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE UNIQUE INDEX approval_open_once ON procura.approval USING btree (tenant, agent, binding_hash) WHERE (status = 'pending'::text);
+
+--
+-- Name: approval_spent_once; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE UNIQUE INDEX approval_spent_once ON procura.approval USING btree (tenant, consumed_by) WHERE (consumed_by IS NOT NULL);
+
+--
+-- Name: assertion_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX assertion_by_expiry ON procura.assertion USING btree (expires_at);
+
+--
+-- Name: consent_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX consent_by_agent ON procura.consent USING btree (tenant, agent);
+
+--
+-- Name: consent_by_sponsor; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX consent_by_sponsor ON procura.consent USING btree (tenant, sponsor);
+
+--
+-- Name: decision_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX decision_by_agent ON procura.decision USING btree (tenant, agent, at);
+
+--
+-- Name: lease_alive; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_alive ON procura.lease USING btree (tenant, expires_at) WHERE (state = ANY (ARRAY['minting'::text, 'active'::text, 'revoke_pending'::text]));
+
+--
+-- Name: lease_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_by_agent ON procura.lease USING btree (tenant, agent) WHERE (ended_at IS NULL);
+
+--
+-- Name: lease_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_by_consent ON procura.lease USING btree (tenant, consent) WHERE (ended_at IS NULL);
+
+--
+-- Name: used_proof_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX used_proof_by_expiry ON procura.used_proof USING btree (expires_at);
+
+--
+-- Name: checkpoint checkpoint_only_grows; Type: TRIGGER; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TRIGGER checkpoint_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.checkpoint FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+--
+-- Name: leaf leaf_only_grows; Type: TRIGGER; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TRIGGER leaf_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.leaf FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+--
+-- Name: node node_only_grows; Type: TRIGGER; Schema: ledger; Owner: procura_owner
+--
+
+CREATE TRIGGER node_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.node FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+--
+-- Name: lease lease_only_ends; Type: TRIGGER; Schema: procura; Owner: procura_owner
+--
+
+CREATE TRIGGER lease_only_ends BEFORE UPDATE ON procura.lease FOR EACH ROW EXECUTE FUNCTION procura.lease_only_ends();
+
+--
+-- Name: agent agent_tenant_sponsor_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.agent
+    ADD CONSTRAINT agent_tenant_sponsor_fkey FOREIGN KEY (tenant, sponsor) REFERENCES procura.person(tenant, id);
+
+--
+-- Name: consent consent_tenant_agent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.consent
+    ADD CONSTRAINT consent_tenant_agent_fkey FOREIGN KEY (tenant, agent) REFERENCES procura.agent(tenant, id);
+
+--
+-- Name: consent consent_tenant_sponsor_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.consent
+    ADD CONSTRAINT consent_tenant_sponsor_fkey FOREIGN KEY (tenant, sponsor) REFERENCES procura.person(tenant, id);
+
+--
+-- Name: instance instance_tenant_agent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.instance
+    ADD CONSTRAINT instance_tenant_agent_fkey FOREIGN KEY (tenant, agent) REFERENCES procura.agent(tenant, id);
+
+--
+-- Name: SCHEMA ledger; Type: ACL; Schema: -; Owner: procura_owner
+--
+
+GRANT USAGE ON SCHEMA ledger TO procura_front;
+GRANT USAGE ON SCHEMA ledger TO procura_pdp;
+GRANT USAGE ON SCHEMA ledger TO procura_cdp;
+GRANT USAGE ON SCHEMA ledger TO procura_reaper;
+GRANT USAGE ON SCHEMA ledger TO procura_ledger;
+GRANT USAGE ON SCHEMA ledger TO procura_signer;
+GRANT USAGE ON SCHEMA ledger TO procura_verify;
+
+--
+-- Name: SCHEMA procura; Type: ACL; Schema: -; Owner: postgres
+--
+
+GRANT ALL ON SCHEMA procura TO procura_owner;
+GRANT USAGE ON SCHEMA procura TO procura_front;
+GRANT USAGE ON SCHEMA procura TO procura_pdp;
+GRANT USAGE ON SCHEMA procura TO procura_cdp;
+GRANT USAGE ON SCHEMA procura TO procura_reaper;
+GRANT USAGE ON SCHEMA procura TO procura_signer;
+GRANT USAGE ON SCHEMA procura TO procura_verify;
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: pg_database_owner
+--
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+--
+-- Name: FUNCTION append(log text, first bigint, entries text[], allowed text[]); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.append(log text, first bigint, entries text[], allowed text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION append_decided(log text, first bigint, entries text[]); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.append_decided(log text, first bigint, entries text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.append_decided(log text, first bigint, entries text[]) TO procura_pdp;
+
+--
+-- Name: FUNCTION append_issued(log text, first bigint, entries text[]); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.append_issued(log text, first bigint, entries text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.append_issued(log text, first bigint, entries text[]) TO procura_cdp;
+GRANT ALL ON FUNCTION ledger.append_issued(log text, first bigint, entries text[]) TO procura_reaper;
+
+--
+-- Name: FUNCTION append_registered(log text, first bigint, entries text[]); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.append_registered(log text, first bigint, entries text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.append_registered(log text, first bigint, entries text[]) TO procura_front;
+
+--
+-- Name: FUNCTION refuse_change(); Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
+
+--
+-- Name: FUNCTION turn(log text); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.turn(log text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_front;
+GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_pdp;
+GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_cdp;
+GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_reaper;
+
+--
+-- Name: FUNCTION lease_only_ends(); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.lease_only_ends() FROM PUBLIC;
+
+--
+-- Name: FUNCTION refund_unused(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.refund_unused(log text, of_decision text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_cdp;
+GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_reaper;
+
+--
+-- Name: TABLE checkpoint; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE ledger.checkpoint TO procura_front;
+GRANT SELECT,INSERT ON TABLE ledger.checkpoint TO procura_signer;
+GRANT SELECT ON TABLE ledger.checkpoint TO procura_verify;
+
+--
+-- Name: TABLE leaf; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE ledger.leaf TO procura_ledger;
+GRANT SELECT ON TABLE ledger.leaf TO procura_front;
+GRANT SELECT ON TABLE ledger.leaf TO procura_signer;
+GRANT SELECT ON TABLE ledger.leaf TO procura_verify;
+
+--
+-- Name: TABLE node; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE ledger.node TO procura_front;
+GRANT SELECT,INSERT ON TABLE ledger.node TO procura_signer;
+GRANT SELECT ON TABLE ledger.node TO procura_verify;
+
+--
+-- Name: TABLE agent; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.agent TO procura_front;
+GRANT SELECT ON TABLE procura.agent TO procura_pdp;
+
+--
+-- Name: COLUMN agent.status; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(status) ON TABLE procura.agent TO procura_front;
+
+--
+-- Name: TABLE approval; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.approval TO procura_front;
+GRANT SELECT,INSERT ON TABLE procura.approval TO procura_pdp;
+
+--
+-- Name: COLUMN approval.status; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(status) ON TABLE procura.approval TO procura_front;
+
+--
+-- Name: COLUMN approval.approver; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(approver) ON TABLE procura.approval TO procura_front;
+
+--
+-- Name: COLUMN approval.decided_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(decided_at) ON TABLE procura.approval TO procura_front;
+
+--
+-- Name: COLUMN approval.approved_until; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(approved_until) ON TABLE procura.approval TO procura_front;
+
+--
+-- Name: COLUMN approval.evidence; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(evidence) ON TABLE procura.approval TO procura_front;
+
+--
+-- Name: COLUMN approval.consumed_by; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(consumed_by) ON TABLE procura.approval TO procura_pdp;
+
+--
+-- Name: TABLE assertion; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE procura.assertion TO procura_front;
+
+--
+-- Name: TABLE budget; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.budget TO procura_front;
+GRANT SELECT ON TABLE procura.budget TO procura_pdp;
+
+--
+-- Name: COLUMN budget.used; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(used) ON TABLE procura.budget TO procura_pdp;
+
+--
+-- Name: TABLE connector_secret; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT ON TABLE procura.connector_secret TO procura_reaper;
+
+--
+-- Name: COLUMN connector_secret.key_version; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(key_version) ON TABLE procura.connector_secret TO procura_cdp;
+
+--
+-- Name: COLUMN connector_secret.nonce; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(nonce) ON TABLE procura.connector_secret TO procura_cdp;
+
+--
+-- Name: COLUMN connector_secret.ciphertext; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(ciphertext) ON TABLE procura.connector_secret TO procura_cdp;
+
+--
+-- Name: COLUMN connector_secret.updated_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE procura.connector_secret TO procura_cdp;
+
+--
+-- Name: TABLE consent; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.consent TO procura_front;
+GRANT SELECT ON TABLE procura.consent TO procura_pdp;
+
+--
+-- Name: COLUMN consent.withdrawn_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(withdrawn_at) ON TABLE procura.consent TO procura_front;
+
+--
+-- Name: TABLE decision; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.decision TO procura_pdp;
+GRANT SELECT ON TABLE procura.decision TO procura_front;
+
+--
+-- Name: TABLE epoch; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.epoch TO procura_front;
+GRANT SELECT ON TABLE procura.epoch TO procura_pdp;
+GRANT SELECT ON TABLE procura.epoch TO procura_cdp;
+GRANT SELECT ON TABLE procura.epoch TO procura_reaper;
+
+--
+-- Name: COLUMN epoch.value; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(value) ON TABLE procura.epoch TO procura_front;
+
+--
+-- Name: TABLE instance; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.instance TO procura_front;
+
+--
+-- Name: TABLE lease; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.lease TO procura_cdp;
+GRANT SELECT,INSERT ON TABLE procura.lease TO procura_reaper;
+GRANT SELECT ON TABLE procura.lease TO procura_front;
+
+--
+-- Name: COLUMN lease.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.decision_id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(decision_id) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.state; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(state) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(state) ON TABLE procura.lease TO procura_reaper;
+GRANT SELECT(state) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.expires_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.updated_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.ended_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.end_reason; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.confirmed_dead_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.event_id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.claim; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(claim) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(claim) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.claimed_until; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.attempts; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.next_try_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: TABLE person; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.person TO procura_front;
+
+--
+-- Name: COLUMN person.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.person TO procura_pdp;
+
+--
+-- Name: COLUMN person.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.person TO procura_pdp;
+
+--
+-- Name: COLUMN person.display; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(display) ON TABLE procura.person TO procura_front;
+
+--
+-- Name: COLUMN person.roles; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(roles) ON TABLE procura.person TO procura_front;
+GRANT SELECT(roles) ON TABLE procura.person TO procura_pdp;
+
+--
+-- Name: COLUMN person.groups; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(groups) ON TABLE procura.person TO procura_front;
+GRANT SELECT(groups) ON TABLE procura.person TO procura_pdp;
+
+--
+-- Name: COLUMN person.seen_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(seen_at) ON TABLE procura.person TO procura_front;
+
+--
+-- Name: TABLE policy_set; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.policy_set TO procura_front;
+GRANT SELECT ON TABLE procura.policy_set TO procura_pdp;
+
+--
+-- Name: TABLE request_key; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_front;
+GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_pdp;
+GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_cdp;
+
+--
+-- Name: TABLE revocation; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.revocation TO procura_front;
+
+--
+-- Name: TABLE sealed_payload; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.sealed_payload TO procura_front;
+GRANT INSERT ON TABLE procura.sealed_payload TO procura_pdp;
+GRANT INSERT ON TABLE procura.sealed_payload TO procura_cdp;
+GRANT INSERT ON TABLE procura.sealed_payload TO procura_reaper;
+
+--
+-- Name: TABLE spent; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.spent TO procura_pdp;
+
+--
+-- Name: TABLE stop; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.stop TO procura_front;
+GRANT SELECT ON TABLE procura.stop TO procura_pdp;
+GRANT SELECT ON TABLE procura.stop TO procura_cdp;
+GRANT SELECT ON TABLE procura.stop TO procura_reaper;
+
+--
+-- Name: TABLE used_proof; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE procura.used_proof TO procura_front;
+
+--
+-- Name: TABLE v_approval; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_approval TO procura_verify;
+
+--
+-- Name: TABLE v_credential; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_credential TO procura_verify;
+
+--
+-- Name: TABLE v_decision; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_decision TO procura_verify;
+
+--
+-- Name: TABLE v_idempotency; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_idempotency TO procura_verify;
+
+--
+-- Name: TABLE v_ledger; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_ledger TO procura_verify;
+
+--
+-- Name: TABLE v_revocation; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_revocation TO procura_verify;
+
+--
+-- PostgreSQL database dump complete
+--
