@@ -1,0 +1,161 @@
+/** One credential request, start to finish. Read this file first. */
+import type { Approval } from './domain/approval.ts'
+import { type Chain, chainAskedAbout, chainAtDepthZero } from './domain/chain.ts'
+import { type Decision, type Deny, type Settled, type Spent, stopped } from './domain/decision.ts'
+import type { LedgerEntry } from './domain/entry.ts'
+import type { Broker, Decider, Deciding, Delivering } from './domain/ports.ts'
+import { questionOf } from './domain/question.ts'
+import type { Act, CredentialRequest } from './domain/request.ts'
+import { recalled, remembered, toldOf } from './domain/ruling.ts'
+
+/** A credential request, first half: may they? */
+export function createDecider(parts: Deciding): Decider {
+  const { identity, consents, approvals, pdp, revocation, budgets, ledger } = parts
+
+  /** Everything that is thought before anything is written: the same for asking and for trying. */
+  async function consider(chain: Chain, request: CredentialRequest): Promise<Decision> {
+    // What exactly? A declared tool, arguments that fit its schema, facts computed from them.
+    const call = pdp.read(request)
+
+    // Has a person said yes to exactly this? An approval is an input to the PDP, not a way past it.
+    const approval = await approvals.fitting(request.approval, chain, call)
+
+    // May they? Every principal of the chain must. The justification is not in the question.
+    return await pdp.decide(chain, questionOf(chain, call, approval))
+  }
+
+  return {
+    async decide(presented, read) {
+      // Who is calling? Established from the session, and the DPoP proof over this very body.
+      const instance = await identity.authenticate(presented)
+
+      // What do they ask? Their bytes are read only now. Asked before, it is answered as before.
+      const request = read()
+      const key = identity.requestKey(instance, presented)
+      const earlier = await ledger.find(key)
+      if (earlier) return recalled(earlier)
+
+      // On whose behalf? What a sponsor consented to; the session may be narrower, never wider.
+      const chain = chainAtDepthZero(await consents.behind(instance), instance)
+      const decision = await consider(chain, request)
+
+      // Write the answer down and spend what it spends, as one act. No ledger, no credential.
+      const act = identity.actOf(instance, presented)
+      const recorded = await ledger.record(key, async (tx) => {
+        const { stop, epoch } = await revocation.inForce(tx, decision)
+        const debited = stop ?? (await budgets.debit(tx, decision))
+        const final = isDenial(debited) ? stopped(decision, debited) : decision
+        const spent = isDenial(debited) ? [] : debited
+        await approvals.spend(tx, final)
+        const asked = await approvals.openIfAsked(tx, final, request.justification)
+        const settled = {
+          decision: final,
+          revocationEpoch: epoch,
+          spent,
+          asked,
+        }
+        const answer = remembered(toldOf(settled))
+        return {
+          entries: entriesOf(act, settled, request, asked?.opened),
+          value: settled,
+          answer,
+        }
+      })
+
+      // Only what is on record is signed, and only what is signed is redeemed.
+      return pdp.rule(recorded)
+    },
+
+    async explain(presented, read) {
+      const instance = await identity.authenticate(presented)
+      const request = read()
+      const chain = chainAtDepthZero(await consents.behind(instance), instance)
+      return await wouldBe(chain, request, identity.actOf(instance, presented), 'explained')
+    },
+
+    async evaluate(act, { agent, consent, request }) {
+      const chain = chainAskedAbout(await consents.standing(consent, agent))
+      return await wouldBe(chain, request, act, 'decision')
+    },
+  }
+
+  /** The live answer, looked at and put on record, with nothing spent, opened or issued. */
+  async function wouldBe(
+    chain: Chain,
+    request: CredentialRequest,
+    act: Act,
+    type: 'explained' | 'decision',
+  ): Promise<Settled> {
+    const decision = await consider(chain, request)
+    const recorded = await ledger.record(null, async (tx) => {
+      const { stop, epoch } = await revocation.inForce(tx, decision)
+      const short = stop ?? (await budgets.short(tx, decision))
+      const final = short ? stopped(decision, short) : decision
+      const settled = {
+        decision: final,
+        revocationEpoch: epoch,
+        spent: [],
+        asked: null,
+      }
+      return {
+        entries: [{ type, act, settled }],
+        value: settled,
+        answer: null,
+      }
+    })
+    return recorded.value
+  }
+}
+
+/** Second half: make it. It begins with a signature, and asks no questions. */
+export function createBroker(decide: Decider['decide'], { cdp, ledger }: Delivering): Broker {
+  return {
+    async requestCredential(presented, read) {
+      const ruling = await decide(presented, read)
+      if (ruling.kind === 'ask' || ruling.kind === 'deny') return ruling
+      if (ruling.kind === 'repeat') {
+        const lease = await cdp.find(ruling.credential, ruling.decision)
+        return { kind: 'issued', lease, credential: null }
+      }
+
+      // Redeem it, once: the lease is committed, with the name the credential will have out there.
+      const intent = await cdp.redeem(ruling.signed, presented)
+      try {
+        const made = await cdp.mint(intent)
+        const recorded = await ledger.record(null, async (tx) => {
+          const lease = await cdp.activate(tx, intent, made)
+          const issuance = cdp.issuance(intent, made, presented)
+          return { entries: [issuance], value: lease, answer: null }
+        })
+        const lease = { ...recorded.value, eventId: recorded.eventId }
+        return { kind: 'issued', lease, credential: made }
+      } catch (cause) {
+        // Something may be alive out there that is not on record. Whatever it is, it is taken back.
+        await cdp.takeBack(intent, cause)
+        throw cause
+      }
+    },
+  }
+}
+
+function isDenial(outcome: Deny | readonly Spent[]): outcome is Deny {
+  return 'kind' in outcome
+}
+
+function entriesOf(
+  act: Act,
+  settled: Settled,
+  { justification }: CredentialRequest,
+  opened: Approval | null | undefined,
+): LedgerEntry[] {
+  const sealed = justification === undefined ? {} : { sealed: quoted(justification) }
+  const decision: LedgerEntry = { type: 'decision', act, settled, ...sealed }
+  return opened
+    ? [decision, { type: 'approval_requested', act, settled, approval: opened }]
+    : [decision]
+}
+
+const quoted = (justification: string) => ({
+  fields: ['justification'],
+  payload: { justification },
+})
