@@ -1,0 +1,68 @@
+/**
+ * What identifies or quotes people: encrypted beside the log under a key of its own, so that it can
+ * be destroyed; the leaf holds a commitment that says nothing without the salt.
+ */
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { canonical, type JsonObject, parseTrusted } from '../domain/json.ts'
+import type { Secret } from '../domain/secret.ts'
+
+export interface SealedRow {
+  readonly id: string
+  readonly wrappedKey: Buffer
+  readonly nonce: Buffer
+  readonly ciphertext: Buffer
+}
+
+export interface Sealer {
+  /** `id` names the payload and is bound into it: a row under another id does not open. */
+  seal(id: string, payload: JsonObject): { readonly commitment: string; readonly row: SealedRow }
+  /** @throws when the row was altered, moved, or sealed under another key */
+  open(row: SealedRow): JsonObject
+}
+
+/** @param key base64url of 32 bytes; wraps each payload's own key */
+export function createSealer(key: Secret): Sealer {
+  const wrapping = Buffer.from(key.reveal(), 'base64url')
+  if (wrapping.length !== 32) throw new TypeError('the sealing key is not 32 bytes')
+  return {
+    seal(id, payload) {
+      const salt = randomBytes(32)
+      const dataKey = randomBytes(32)
+      const nonce = randomBytes(12)
+      const wrapped = encrypt(wrapping, nonce, id, dataKey)
+      const text = canonical({ salt: salt.toString('base64url'), payload })
+      const ciphertext = encrypt(dataKey, nonce, id, Buffer.from(text))
+      dataKey.fill(0)
+      return {
+        commitment: commitmentOf(salt, payload),
+        row: { id, wrappedKey: wrapped, nonce, ciphertext },
+      }
+    },
+    open({ id, wrappedKey, nonce, ciphertext }) {
+      const dataKey = decrypt(wrapping, nonce, id, wrappedKey)
+      const opened = parseTrusted(decrypt(dataKey, nonce, id, ciphertext).toString('utf8'))
+      return (opened as { payload: JsonObject }).payload
+    },
+  }
+}
+
+/** base64url(SHA-256("procura/sealed/v1\n" ‖ salt ‖ JCS(payload))) */
+export function commitmentOf(salt: Uint8Array, payload: JsonObject): string {
+  return createHash('sha256')
+    .update('procura/sealed/v1\n')
+    .update(salt)
+    .update(canonical(payload))
+    .digest('base64url')
+}
+
+// One nonce serves both: the two are encrypted under different keys, each used once with it.
+function encrypt(key: Buffer, nonce: Buffer, id: string, plain: Buffer): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(id))
+  return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+}
+
+function decrypt(key: Buffer, nonce: Buffer, id: string, sealed: Buffer): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(id))
+  decipher.setAuthTag(sealed.subarray(-16))
+  return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()])
+}
