@@ -1419,6 +1419,12 @@ GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_cdp;
 GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_reaper;
 
 --
+-- Name: TABLE migration; Type: ACL; Schema: procura; Owner: postgres
+--
+
+GRANT SELECT ON TABLE procura.migration TO PUBLIC;
+
+--
 -- Name: TABLE person; Type: ACL; Schema: procura; Owner: procura_owner
 --
 

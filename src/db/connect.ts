@@ -1,0 +1,122 @@
+/** Connections to the database: one pool per role, with limits on everything that could hang. */
+import { type ClientBase, Pool, type QueryResult, types } from 'pg'
+import type { Tx } from '../domain/tx.ts'
+
+/** The database roles. What a role may not do, a connection that has it cannot. */
+export const ROLES = [
+  'procura_owner',
+  'procura_front',
+  'procura_pdp',
+  'procura_cdp',
+  'procura_reaper',
+  'procura_ledger',
+  'procura_signer',
+  'procura_verify',
+] as const
+
+export type Role = (typeof ROLES)[number]
+
+export interface PoolOptions {
+  readonly url: string
+  /** `null`: whatever the login is. For set-up; no request is served with it. */
+  readonly role: Role | null
+  /** Connections at most. */
+  readonly max: number
+  /** Shown in `pg_stat_activity`; the role's name where it is left out. */
+  readonly name?: string
+  /** Told when an idle connection breaks. The pool replaces it by itself. */
+  readonly onBroken?: (error: Error) => void
+}
+
+const SEARCH_PATH = 'procura,ledger,pg_temp' // nobody's temporary table comes first
+const STATEMENT_MS = 5000
+const LOCK_MS = 3000
+const IDLE_IN_TRANSACTION_MS = 10_000
+const CONNECT_MS = 3000
+const INT8 = 20 // pg_type.oid
+
+/** Opens nothing yet: each connection is made when it is first needed. */
+export function createPool({ url, role, max, name, onBroken }: PoolOptions): Pool {
+  const settings = {
+    ...(role === null ? {} : { role }),
+    search_path: SEARCH_PATH,
+    statement_timeout: STATEMENT_MS,
+    lock_timeout: LOCK_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  }
+  const pool = new Pool({
+    connectionString: url,
+    options: Object.entries(settings)
+      .map(([key, value]) => `-c ${key}=${String(value)}`)
+      .join(' '),
+    max,
+    application_name: name ?? role ?? 'procura',
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: STATEMENT_MS + 2000, // The server's own limit comes first, where there is a server.
+    keepAlive: true,
+    types: { getTypeParser },
+  })
+  pool.on('error', (error) => onBroken?.(error))
+  // One that breaks while it is lent would end the process; whoever has it is told by its query.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. A
+ * connection of which that cannot be said is closed.
+ */
+export async function inTransaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  try {
+    const result = await work(await begin(client))
+    // A failed statement that `work` swallowed turns this into a rollback, which is no error to pg.
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('The transaction had failed, and was rolled back')
+    client.release()
+    return result
+  } catch (error) {
+    const isClean = await client.query('rollback').then(
+      () => true,
+      () => false,
+    )
+    client.release(!isClean)
+    throw error
+  }
+}
+
+/** Refuses a server that would acknowledge a commit which it may yet lose. Names the settings. */
+export async function refuseUnsafeSettings(pool: Pick<Pool, 'query'>): Promise<void> {
+  const { rows } = await pool.query<{ name: string }>(
+    `select name from pg_settings
+     where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name`,
+  )
+  if (rows.length === 0) return
+  const names = rows.map(({ name }) => name).join(', ')
+  throw new Error(
+    `The database may lose what it has committed: ${names} must be on. Set it in postgresql.conf.`,
+  )
+}
+
+/** One message for both: a transaction costs no round trip more. */
+async function begin(client: ClientBase): Promise<Tx> {
+  const answers: unknown = await client.query('begin; select clock_timestamp() as now')
+  const [, told] = answers as readonly [unknown, QueryResult<{ now: Date }>]
+  const now = told.rows[0]?.now
+  if (!now) throw new Error('The database did not tell its time')
+  return { query: client.query.bind(client), now }
+}
+
+/** `int8` as a number: a count or an index. One that a number cannot hold is an error, not rounded. */
+const getTypeParser = ((oid: number, format: 'text' | 'binary' = 'text') =>
+  oid === INT8 && format === 'text'
+    ? readInt8
+    : ordinary(oid, format)) as typeof types.getTypeParser
+
+const ordinary = types.getTypeParser as (oid: number, format: string) => (text: string) => unknown
+
+function readInt8(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError('An int8 of the database is beyond 2^53')
+  return value
+}
