@@ -1,8 +1,9 @@
 /** The parts that several leaves are made of. */
 import type { Approval } from '../domain/approval.ts'
-import { type Authority, constraintKey } from '../domain/authority.ts'
+import type { Authority } from '../domain/authority.ts'
 import { type Chain, leafOf } from '../domain/chain.ts'
 import { authorityOf, type Consent, termsBody } from '../domain/consent.ts'
+import { constraintKey } from '../domain/constraint.ts'
 import type { Answer, Decision, Settled, Spent } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
 import type { LedgerEntry, Revocation } from '../domain/entry.ts'

@@ -17,9 +17,15 @@ const change = (name: string): LedgerEntry => ({
   afterHash: null,
   reasonCode: 'test',
 })
-const written = (name: string) => Promise.resolve({ entries: [change(name)], value: name, answer: null })
+const written = (name: string) =>
+  Promise.resolve({ entries: [change(name)], value: name, answer: null })
 const logOf = (db: TestDatabase, max = 4) =>
-  createLog({ tenant: 'main', pool: db.pool('procura_front', max), door: 'append_registered', sealer })
+  createLog({
+    tenant: 'main',
+    pool: db.pool('procura_front', max),
+    door: 'append_registered',
+    sealer,
+  })
 
 async function leaves(db: TestDatabase) {
   return await db.query<{ index: number; entry: string; same: boolean }>(
@@ -45,7 +51,9 @@ describe('the log', () => {
   it('lets concurrent requests share a commit', async () => {
     const db = await freshDatabase()
     const log = logOf(db)
-    await Promise.all(Array.from({ length: 40 }, (_, n) => log.record(null, () => written(String(n)))))
+    await Promise.all(
+      Array.from({ length: 40 }, (_, n) => log.record(null, () => written(String(n)))),
+    )
     const [counted] = await db.query<{ commits: number }>(
       'select count(distinct xmin::text)::int as commits from ledger.leaf',
     )
@@ -143,5 +151,7 @@ describe('the log', () => {
 })
 
 async function asRole(db: TestDatabase, role: string, sql: string): Promise<unknown> {
-  return await db.query(`do $do$ begin execute 'set local role ${role}'; execute $q$${sql}$q$; end $do$`)
+  return await db.query(
+    `do $do$ begin execute 'set local role ${role}'; execute $q$${sql}$q$; end $do$`,
+  )
 }

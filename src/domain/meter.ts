@@ -1,0 +1,18 @@
+/** What is counted for operators. Labels are closed unions: no id, name or token is ever one. */
+
+export const COUNTERS = {
+  procura_requests_total: 'Requests answered, by route and status class',
+  procura_decisions_total: 'Decisions recorded, by answer',
+  procura_refusals_total: 'Calls refused before a decision, by code',
+  procura_credentials_issued_total: 'Credentials delivered, by connector',
+  procura_credentials_failed_total: 'Mints that failed, by connector',
+  procura_credentials_ended_total: 'Leases ended, by reason',
+  procura_revoke_retries_total: 'Tries to end a credential that its target did not confirm',
+  procura_orphans_total: 'Logins found at a target without a lease',
+  procura_policy_loads_total: 'Policy sets read, by outcome',
+} as const
+export type Counter = keyof typeof COUNTERS
+
+export interface Meter {
+  count(name: Counter, labels?: Readonly<Record<string, string>>): void
+}

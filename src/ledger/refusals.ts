@@ -1,0 +1,87 @@
+/**
+ * Calls refused before a decision are counted, not recorded one by one: a stranger must not grow what
+ * cannot shrink. At most one leaf a window for each face, code and known caller.
+ */
+import type { Clock } from '../domain/clock.ts'
+import type { LedgerEntry } from '../domain/entry.ts'
+import type { Ledger } from '../domain/ports.ts'
+import { bySystem, type Face } from '../domain/request.ts'
+
+const WINDOW_SECONDS = 10
+const CALLERS_MAX = 1000
+
+export interface Refusals {
+  count(face: Face, code: string, caller: string | null): void
+  /** Records what was counted. What cannot be recorded now is kept, and counts as an outage. */
+  flush(): Promise<void>
+  start(): void
+  stop(): Promise<void>
+}
+
+export function createRefusals({ ledger, clock }: { ledger: Ledger; clock: Clock }): Refusals {
+  let windowStart = clock()
+  let counted = new Map<string, Counted>()
+  let missed = 0
+  let timer: NodeJS.Timeout | undefined
+
+  async function flush(): Promise<void> {
+    const due = counted
+    const since = windowStart
+    counted = new Map()
+    windowStart = clock()
+    if (due.size === 0 && missed === 0) return
+    const entries = [...due.values()].map((each) => leafOf(each, since, windowStart))
+    if (missed > 0) entries.unshift(outage(missed))
+    try {
+      await ledger.record(null, () => Promise.resolve({ entries, value: null, answer: null }))
+      missed = 0
+    } catch {
+      // The ledger is down and says so to everybody who asks; the next leaf tells how much it missed.
+      for (const { count } of due.values()) missed += count
+    }
+  }
+
+  return {
+    count(face, code, caller) {
+      const known = counted.size < CALLERS_MAX ? caller : null
+      const key = `${face} ${code} ${known ?? ''}`
+      const before = counted.get(key)
+      counted.set(key, { face, code, caller: known, count: (before?.count ?? 0) + 1 })
+    },
+    flush,
+    start() {
+      const again = () => {
+        timer = setTimeout(() => flush().then(again, again), WINDOW_SECONDS * 1000)
+        timer.unref()
+      }
+      again()
+    },
+    async stop() {
+      clearTimeout(timer)
+      await flush()
+    },
+  }
+}
+
+interface Counted {
+  readonly face: Face
+  readonly code: string
+  readonly caller: string | null
+  readonly count: number
+}
+
+function leafOf({ face, code, caller, count }: Counted, windowStart: Date, end: Date): LedgerEntry {
+  const windowSeconds = Math.max(1, Math.round((end.getTime() - windowStart.getTime()) / 1000))
+  return {
+    type: 'refusals',
+    act: bySystem('refusals'),
+    ...{ windowStart, windowSeconds, refusedAt: face, code, caller, count },
+  }
+}
+
+const outage = (count: number): LedgerEntry => ({
+  type: 'outage',
+  act: bySystem('outage'),
+  reason: 'ledger',
+  count,
+})
