@@ -38,5 +38,7 @@ export interface Approval {
 export interface Yes {
   readonly id: ApprovalId
   readonly bindingHash: string
+  /** What was said yes to; if the rules now demand more, it does not lift them. */
+  readonly asked: Asked
   readonly approvedUntil: Date
 }

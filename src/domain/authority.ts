@@ -1,4 +1,9 @@
 /** What a consent, session or hop allows, and the one comparison that holds for all of them. */
+import { type Constraint, constraintKey, isAsTight, meets, says } from './constraint.ts'
+import type { Json } from './json.ts'
+import { isWithin } from './purpose.ts'
+import { covers } from './scope.ts'
+import { type ToolCall, valueAt } from './tool.ts'
 
 export interface Authority {
   /** Tool names, or `a.b.*`. */
@@ -7,48 +12,92 @@ export interface Authority {
   readonly constraints: readonly Constraint[]
 }
 
-type Scalar = string | number | boolean
-interface On {
-  /** `args.a.b`, `facts.x`, `tool#args.a`, `crm.*#facts.x`, `calls`, `ttl_seconds`. */
-  readonly key: string
-}
-/** One bound, of exactly one type. `(key, type)` is unique in an authority. */
-export type Constraint =
-  | (On & { readonly eq: Scalar })
-  | (On & { readonly one_of: readonly Scalar[] })
-  | (On & { readonly not_one_of: readonly Scalar[] })
-  | (On & { readonly prefix: string })
-  | (On & { readonly min: number })
-  | (On & { readonly max: number })
-  | (On & { readonly subset_of: readonly Scalar[] })
-  | (On & { readonly max_length: number })
-  | (On & { readonly rank: string; readonly order: readonly string[] })
-  | (On & { readonly max_lifetime: number })
-  | (On & { readonly max_subtree: number })
-
-export const CONSTRAINT_TYPES = [
-  'eq',
-  'one_of',
-  'not_one_of',
-  'prefix',
-  'min',
-  'max',
-  'subset_of',
-  'max_length',
-  'rank',
-  'max_lifetime',
-  'max_subtree',
-] as const
-export type ConstraintType = (typeof CONSTRAINT_TYPES)[number]
-
-/** The type member of a constraint. */
-export function constraintType(constraint: Constraint): ConstraintType {
-  const type = CONSTRAINT_TYPES.find((name) => name in constraint)
-  if (type === undefined) throw new TypeError('a constraint without a type')
-  return type
+/** What somebody further down states; what is absent is inherited. */
+export interface Narrowing {
+  readonly scopes?: readonly string[] | undefined
+  readonly purpose?: string | undefined
+  readonly constraints?: readonly Constraint[] | undefined
 }
 
-/** `key,type`: what is unique in an authority, and how `field` names a constraint. */
-export function constraintKey(constraint: Constraint): string {
-  return `${constraint.key},${constraintType(constraint)}`
+export type Narrowed =
+  | { readonly ok: true; readonly authority: Authority }
+  | { readonly ok: false; readonly outcome: 'not_narrower'; readonly field: string }
+
+/**
+ * What is left of `parent` after what `child` states: never more. Nothing can be dropped or loosened;
+ * a bound that the parent has and the child does not state stays in force.
+ */
+export function narrow(parent: Authority, child: Narrowing): Narrowed {
+  const { scopes = parent.scopes, purpose = parent.purpose, constraints = [] } = child
+  const wider = scopes.findIndex((scope) => !parent.scopes.some((above) => covers(above, scope)))
+  if (wider >= 0) return notNarrower(`scopes[${String(wider)}]`)
+  if (!isWithin(purpose, parent.purpose)) return notNarrower('purpose')
+
+  const effective = new Map(parent.constraints.map((bound) => [constraintKey(bound), bound]))
+  for (const bound of constraints) {
+    const key = constraintKey(bound)
+    const above = effective.get(key)
+    if (above && !isAsTight(bound, above)) return notNarrower(`constraints[${key}]`)
+    effective.set(key, bound)
+  }
+  return { ok: true, authority: { scopes, purpose, constraints: [...effective.values()] } }
+}
+
+const notNarrower = (field: string) => ({ ok: false, outcome: 'not_narrower', field }) as const
+
+/** As much of a call as an authority looks at. */
+export type Bounded = Pick<ToolCall, 'arguments' | 'facts'> & {
+  readonly tool: Pick<ToolCall['tool'], 'name'>
+}
+
+export interface Outside {
+  readonly outcome: 'scope_not_granted' | 'not_narrower' | 'ceiling_exceeded'
+  readonly field: string
+  /** Names the bound, never what the agent sent. */
+  readonly detail: string
+}
+
+/** Why a call is outside, or `null`. Running totals are kept by the debit, not here. */
+export function admits(authority: Authority, call: Bounded, purpose: string): Outside | null {
+  const { scopes } = authority
+  if (!scopes.some((scope) => covers(scope, call.tool.name))) {
+    return {
+      outcome: 'scope_not_granted',
+      field: 'scopes',
+      detail: `${call.tool.name} is not among the tools that were handed down`,
+    }
+  }
+  if (!isWithin(purpose, authority.purpose)) {
+    return {
+      outcome: 'not_narrower',
+      field: 'purpose',
+      detail: `the purpose must be ${authority.purpose}, or one below it`,
+    }
+  }
+  const broken = authority.constraints.find(
+    (bound) => appliesTo(bound, call) && !meets(bound, quantityOf(bound, call)),
+  )
+  if (broken === undefined) return null
+  const field = `constraints[${constraintKey(broken)}]`
+  return { outcome: 'ceiling_exceeded', field, detail: says(broken) }
+}
+
+/** The longest lease in seconds, or `null`. It clamps; it never refuses. */
+export function ttlCeiling(authority: Authority): number | null {
+  const bounds = authority.constraints.flatMap((bound) =>
+    bound.key === 'ttl_seconds' && 'max' in bound ? [bound.max] : [],
+  )
+  return bounds.length > 0 ? Math.min(...bounds) : null
+}
+
+/** `tool#…` holds only for calls of a tool that it covers. `ttl_seconds` bounds no call. */
+export function appliesTo({ key }: Constraint, call: Bounded): boolean {
+  if (key === 'ttl_seconds') return false
+  const [scope, path] = key.split('#')
+  return path === undefined || covers(scope ?? '', call.tool.name)
+}
+
+/** What a bound is about: 1 for each call, or what its key names in the call. */
+export function quantityOf({ key }: Constraint, call: Bounded): Json | undefined {
+  return key === 'calls' ? 1 : valueAt(call, key.slice(key.indexOf('#') + 1))
 }

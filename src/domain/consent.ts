@@ -1,5 +1,6 @@
 /** What a sponsor allowed an agent: for what, how long, how often, how deep. */
-import { type Authority, type Constraint, constraintKey } from './authority.ts'
+import type { Authority } from './authority.ts'
+import { type Constraint, constraintKey } from './constraint.ts'
 import type { AgentId, ConsentId, PersonId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 

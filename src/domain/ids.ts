@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto'
 export type IdPrefix = 'spn' | 'agt' | 'ins' | 'con' | 'dlg' | 'dec' | 'apr' | 'crd' | 'rev' | 'evt'
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}`
 
-export type SponsorId = Id<'spn'>
 /** One id per human, whichever roles they have: sponsor, approver, auditor, operator. */
 export type PersonId = Id<'spn'>
 export type AgentId = Id<'agt'>
@@ -15,9 +14,8 @@ export type ConsentId = Id<'con'>
 export type DelegationId = Id<'dlg'>
 export type DecisionId = Id<'dec'>
 export type ApprovalId = Id<'apr'>
-export type CredentialId = Id<'crd'>
 /** A lease and its credential share one id. */
-export type LeaseId = Id<'crd'>
+export type CredentialId = Id<'crd'>
 export type RevocationId = Id<'rev'>
 export type EventId = Id<'evt'>
 

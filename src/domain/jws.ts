@@ -5,14 +5,14 @@ import { sha256 } from './digest.ts'
 
 /**
  * The place where a token is accepted picks its kind; the kind fixes type, issuer and audience. `life`
- * is the longest accepted, in seconds.
+ * is the longest accepted, in seconds; `null` is a record of something done, which does not expire.
  */
 // prettier-ignore
 const KINDS = {
   session:    { typ: 'at+jwt',           issuer: '',             audience: '',     life: 600 },
   decision:   { typ: 'pdp-decision+jwt', issuer: '/pdp',         audience: '/cdp', life: 60 },
   credential: { typ: 'at+jwt',           issuer: '/credentials', audience: null,   life: 3600 },
-  consent:    { typ: 'consent+jwt',      issuer: '/evidence',    audience: '',     life: null },
+  consent:    { typ: 'consent+jwt',      issuer: '/evidence',    audience: '',     life: Infinity },
   approval:   { typ: 'approval+jwt',     issuer: '/evidence',    audience: '',     life: null },
 } as const satisfies Record<string, TokenRow>
 export type TokenKind = keyof typeof KINDS
@@ -101,9 +101,10 @@ export function readToken(
 }
 
 function checkTimes({ iat, exp }: JsonObject, now: Date, life: number | null): void {
-  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) throw new JwsError('exp')
-  const seconds = now.getTime() / 1000
-  if (seconds >= Number(exp)) throw new JwsError('expired')
+  if (!Number.isSafeInteger(iat)) throw new JwsError('iat')
+  if (exp === undefined && life === null) return
+  if (!Number.isSafeInteger(exp)) throw new JwsError('exp')
+  if (now.getTime() / 1000 >= Number(exp)) throw new JwsError('expired')
   if (life !== null && Number(exp) - Number(iat) > life) throw new JwsError('exp')
 }
 

@@ -1,5 +1,6 @@
 /** People: sponsors, approvers, auditors, operators. */
 import type { PersonId } from './ids.ts'
+import type { JsonObject } from './json.ts'
 
 export const ROLES = ['sponsor', 'approver', 'auditor', 'operator'] as const
 export type Role = (typeof ROLES)[number]
@@ -13,6 +14,11 @@ export interface Person {
   readonly roles: readonly Role[]
   /** Groups that rules may name, for instance in `@ask("dba-oncall")`. */
   readonly groups: readonly string[]
+}
+
+/** What identifies a person. Wherever it is written down, it is sealed. */
+export function identityOf({ issuer, subject, display }: Person): JsonObject {
+  return { iss: issuer, sub: subject, display }
 }
 
 /** A person whose token this broker has itself verified for this request. Made in identity/ only. */

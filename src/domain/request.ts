@@ -53,6 +53,14 @@ export interface Act {
   readonly actor: Actor
 }
 
+/** What a part is told of an act of a person, beside who it was and what they want. */
+export interface By {
+  readonly act: Act
+  readonly origin: Origin
+  /** `null` without an `Idempotency-Key`. */
+  readonly key: RequestKey | null
+}
+
 export interface Actor {
   readonly kind: 'agent' | 'person' | 'service' | 'system'
   readonly id: string
