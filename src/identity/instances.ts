@@ -1,0 +1,54 @@
+/** Runs of agents: one for each pair of agent and key, the same one whenever it comes again. */
+import type { Agent } from '../domain/agent.ts'
+import type { Consent } from '../domain/consent.ts'
+import { type AgentId, type InstanceId, newId } from '../domain/ids.ts'
+import type { Tx } from '../domain/tx.ts'
+import { oauthError } from './refusals.ts'
+
+/** @throws BrokerError `key_in_use` when another agent holds that key */
+export async function instanceOf(
+  tx: Tx,
+  tenant: string,
+  { agent, jkt }: { agent: AgentId; jkt: string },
+): Promise<InstanceId> {
+  const id = newId('ins', tx.now)
+  const { rowCount } = await tx.query({
+    name: 'instance_insert',
+    text: `insert into procura.instance (tenant, id, agent, jkt, first_seen)
+           values ($1, $2, $3, $4, $5) on conflict (tenant, jkt) do nothing`,
+    values: [tenant, id, agent, jkt, tx.now],
+  })
+  if (rowCount === 1) return id
+  const { rows } = await tx.query<{ id: InstanceId; agent: string }>({
+    name: 'instance_by_key',
+    text: 'select id, agent from procura.instance where tenant = $1 and jkt = $2',
+    values: [tenant, jkt],
+  })
+  const [held] = rows
+  if (held?.agent !== agent) throw oauthError('invalid_request', 'key_in_use')
+  return held.id
+}
+
+/**
+ * Refuses a session that would rest on something stopped. Read in the transaction that records the
+ * session, so that a stop acknowledged before it commits is obeyed.
+ */
+export async function refuseStopped(
+  tx: Tx,
+  tenant: string,
+  on: { agent: Agent; instance: InstanceId; consent: Consent },
+): Promise<void> {
+  const { rows } = await tx.query<{ kind: string }>({
+    name: 'session_stops',
+    text: `select kind from procura.stop
+           where tenant = $1 and (kind, id) in
+             (('agent', $2), ('instance', $3), ('consent', $4), ('sponsor', $5))
+           union all
+           select 'agent' from procura.agent
+           where tenant = $1 and id = $2 and status <> 'active'`,
+    values: [tenant, on.agent.id, on.instance, on.consent.id, on.consent.sponsor],
+  })
+  if (rows.length === 0) return
+  const isConsentOnly = rows.every(({ kind }) => kind === 'consent')
+  throw oauthError('invalid_grant', isConsentOnly ? 'consent_inactive' : 'stopped')
+}

@@ -1,0 +1,72 @@
+/** What may be presented once, or by one key only: shared by all replicas, kept across restarts. */
+import type { Pool, QueryConfig } from 'pg'
+import { isOutage } from '../db/outage.ts'
+import { sha256 } from '../domain/digest.ts'
+import { unavailable } from '../domain/problems.ts'
+
+export interface ReplayStore {
+  /** Uses it up: true for one caller, however many race. `of` is what the `jti` is unique within. */
+  isFirstUse(of: string, jti: string, until: Date): Promise<boolean>
+  /** Binds an assertion to the first key that it comes with; false for every other key. */
+  isBoundTo(assertionHash: string, jkt: string, until: Date): Promise<boolean>
+  /** Forgets a bounded number of what can no longer be presented. How many it was. */
+  prune(): Promise<number>
+}
+
+/** Every method throws `unavailable('replay_store')` rather than guess. */
+export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool }): ReplayStore {
+  /** How many rows it touched, or found. */
+  async function count(query: QueryConfig): Promise<number | null> {
+    try {
+      return (await pool.query(query)).rowCount
+    } catch (error) {
+      throw isOutage(error) ? unavailable('replay_store', error) : error
+    }
+  }
+  const isOne = async (query: QueryConfig) => (await count(query)) === 1
+
+  return {
+    async isFirstUse(of, jti, until) {
+      // The insert is the check. NUL occurs in neither part, so no two pairs share a key.
+      return await isOne({
+        name: 'used_proof_insert',
+        text: `insert into procura.used_proof (tenant, key, expires_at) values ($1, $2, $3)
+               on conflict do nothing`,
+        values: [tenant, sha256(`${of}\0${jti}`), until],
+      })
+    },
+
+    async isBoundTo(assertionHash, jkt, until) {
+      const isFirst = await isOne({
+        name: 'assertion_insert',
+        text: `insert into procura.assertion (tenant, hash, jkt, expires_at) values ($1, $2, $3, $4)
+               on conflict do nothing`,
+        values: [tenant, assertionHash, jkt, until],
+      })
+      if (isFirst) return true
+      // Whoever came first has committed; the row never changes.
+      return await isOne({
+        name: 'assertion_find',
+        text: 'select 1 from procura.assertion where tenant = $1 and hash = $2 and jkt = $3',
+        values: [tenant, assertionHash, jkt],
+      })
+    },
+
+    async prune() {
+      const [proofs, assertions] = [
+        await forget('used_proof', 'key'),
+        await forget('assertion', 'hash'),
+      ]
+      return proofs + assertions
+    },
+  }
+
+  // A minute more than was promised: this machine's clock judged the proof, the database's judges it now.
+  async function forget(table: 'used_proof' | 'assertion', key: 'key' | 'hash'): Promise<number> {
+    const text = `delete from procura.${table} where tenant = $1 and ${key} in (
+                    select ${key} from procura.${table}
+                    where tenant = $1 and expires_at < clock_timestamp() - interval '60 seconds'
+                    order by expires_at limit 5000)`
+    return (await count({ text, values: [tenant] })) ?? 0
+  }
+}

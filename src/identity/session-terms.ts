@@ -1,0 +1,59 @@
+/** Under which consent a session is, and how much of it. */
+import { type Authority, narrow } from '../domain/authority.ts'
+import { authorityOf, type Consent } from '../domain/consent.ts'
+import { type Constraint, constraintKey } from '../domain/constraint.ts'
+import { oauthError } from './refusals.ts'
+import type { Wanted } from './token-form.ts'
+
+/** A token has at most 8 KiB, three quarters of it content, some of that other claims. */
+const AUTHORITY_BYTES_MAX = 5000
+
+/**
+ * The consent that was named, or the only active one.
+ *
+ * @param consents all of the agent's, whatever their status
+ * @throws BrokerError `invalid_grant` or `invalid_request`, with a finer code
+ */
+export function chosen(consents: readonly Consent[], named: Wanted['consent']): Consent {
+  const active = consents.filter(({ status }) => status === 'active')
+  if (named === undefined) {
+    const [only, ...others] = active
+    if (only === undefined) throw oauthError('invalid_grant', 'no_consent')
+    if (others.length > 0) throw oauthError('invalid_request', 'consent_ambiguous')
+    return only
+  }
+  const consent = consents.find(({ id }) => id === named)
+  if (consent === undefined) throw oauthError('invalid_grant', 'no_consent')
+  if (consent.status !== 'active') throw oauthError('invalid_grant', 'consent_inactive')
+  return consent
+}
+
+/** What is asked for, as a part of what was consented; what is not stated is inherited. */
+export function narrowed(consent: Consent, wanted: Wanted): Authority {
+  const result = narrow(authorityOf(consent.terms), wanted)
+  const error = 'invalid_authorization_details'
+  if (!result.ok) throw oauthError(error, error, { outcome: result.outcome, field: result.field })
+  const { scopes, constraints } = result.authority
+  if (Buffer.byteLength(JSON.stringify({ scopes, constraints })) > AUTHORITY_BYTES_MAX) {
+    throw oauthError(error, error, {
+      detail: 'No session can carry that much: narrow it',
+    })
+  }
+  return result.authority
+}
+
+/** Cumulative bounds that are tighter than the consent's: they need an account of their own. */
+export function ownBounds(consent: Consent, authority: Authority): Constraint[] {
+  const granted = new Map(
+    authorityOf(consent.terms).constraints.map((bound) => [constraintKey(bound), totalOf(bound)]),
+  )
+  return authority.constraints.filter((bound) => {
+    const total = totalOf(bound)
+    return total !== undefined && total !== granted.get(constraintKey(bound))
+  })
+}
+
+function totalOf(bound: Constraint): number | undefined {
+  if ('max_subtree' in bound) return bound.max_subtree
+  return 'max_lifetime' in bound ? bound.max_lifetime : undefined
+}

@@ -1,0 +1,71 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { Pool } from 'pg'
+import { describe, expect, it } from 'vitest'
+import { createReplayStore } from '../../src/identity/replay.ts'
+import { freshDatabase } from '../pg/database.ts'
+
+const soon = (seconds = 70) => new Date(Date.now() + seconds * 1000)
+
+async function twoReplicas() {
+  const db = await freshDatabase()
+  const store = () => createReplayStore({ tenant: 'main', pool: db.pool('procura_front', 8) })
+  return { db, one: store(), other: store() }
+}
+
+describe('what may be presented once', () => {
+  it('[DPP-13] [DPP-14] passes once of fifty at the same moment, over two replicas', async () => {
+    const { one, other } = await twoReplicas()
+    const tries = Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? one : other))
+    const passed = await Promise.all(
+      tries.map((store) => store.isFirstUse('jkt', 'a-proof-id', soon())),
+    )
+    expect(passed.filter(Boolean)).toHaveLength(1)
+    expect(await one.isFirstUse('jkt', 'another-id', soon())).toBe(true)
+  })
+
+  it("[DPP-17] is not used up by another key's use of the same id", async () => {
+    const { one, other } = await twoReplicas()
+    expect(await one.isFirstUse('attacker', 'J', soon())).toBe(true)
+    expect(await other.isFirstUse('victim', 'J', soon())).toBe(true)
+    expect(await other.isFirstUse('victim', 'J', soon())).toBe(false)
+  })
+
+  it('[DPP-15] is remembered until no clock could accept a copy, and then forgotten', async () => {
+    const { db, one } = await twoReplicas()
+    await one.isFirstUse('jkt', 'expired-just-now', soon(-1))
+    await one.isFirstUse('jkt', 'long-over', soon(-120))
+    await one.isBoundTo('hash', 'jkt', soon(-120))
+    expect(await one.prune()).toBe(2)
+    expect(await one.isFirstUse('jkt', 'expired-just-now', soon())).toBe(false)
+    expect(await one.isFirstUse('jkt', 'long-over', soon())).toBe(true)
+    expect(await db.query('select count(*)::int as n from procura.used_proof')).toEqual([{ n: 2 }])
+  })
+
+  it('[TOK-03] binds an assertion to the first key, however many come at once', async () => {
+    const { one, other } = await twoReplicas()
+    const keys = Array.from({ length: 20 }, (_, n) => `key-${String(n % 4)}`)
+    const bound = await Promise.all(
+      keys.map((key, n) => (n % 2 === 0 ? one : other).isBoundTo('hash', key, soon())),
+    )
+    const winners = new Set(keys.filter((_, n) => bound[n]))
+    expect(winners.size).toBe(1)
+    expect(bound.filter(Boolean)).toHaveLength(5)
+  })
+
+  it('[DPP-25] is never accepted when the store cannot be asked', async () => {
+    const closed = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => closed.once('listening', resolve))
+    const { port } = closed.address() as AddressInfo
+    await new Promise((resolve) => closed.close(resolve))
+    const pool = new Pool({ connectionString: `postgres://x@127.0.0.1:${String(port)}/x` })
+    const store = createReplayStore({ tenant: 'main', pool })
+    const down = {
+      code: 'unavailable',
+      shown: { evaluation: { unavailableInput: 'replay_store' } },
+    }
+    await expect(store.isFirstUse('jkt', 'a-proof-id', soon())).rejects.toMatchObject(down)
+    await expect(store.isBoundTo('hash', 'jkt', soon())).rejects.toMatchObject(down)
+    await pool.end()
+  })
+})
