@@ -23,7 +23,9 @@ export interface Sealed {
   readonly payload: JsonObject
 }
 
-interface Of<Type extends string> {
+/** One shape for each type named, so that a type picks its shape. */
+type Of<Type extends string> = Type extends string ? Event<Type> : never
+interface Event<Type extends string> {
   readonly type: Type
   readonly act: Act
   readonly sealed?: Sealed

@@ -1,5 +1,13 @@
 /** A credential's life: intended, issued, over. */
-import type { AgentId, ConsentId, CredentialId, DecisionId, InstanceId, PersonId } from './ids.ts'
+import type {
+  AgentId,
+  ConsentId,
+  CredentialId,
+  DecisionId,
+  EventId,
+  InstanceId,
+  PersonId,
+} from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Secret } from './secret.ts'
 
@@ -32,6 +40,10 @@ export interface Intent {
   /** The decision's `chain` claim, as the record repeats it; `null` at depth 0. */
   readonly chain: JsonObject | null
   readonly revocationEpoch: number
+  /** The request that collects it, for the records that follow. */
+  readonly requestId: string
+  /** What its `issuance` will be called, should it come to one. */
+  readonly eventId: EventId
 }
 
 /** What a connector made. */

@@ -1,0 +1,165 @@
+/** What may be spent, in uses or amounts: one account for each place that states a total. */
+import type { Pool } from 'pg'
+import { ask } from '../db/ask.ts'
+import { leafOf } from '../domain/chain.ts'
+import { type Constraint, constraintType, isCumulative } from '../domain/constraint.ts'
+import type { BudgetState, Debit, Decision, Deny, Spent } from '../domain/decision.ts'
+import type { Tx } from '../domain/tx.ts'
+
+export interface Budgets {
+  /** Opens the accounts of what is cumulative among `bounds`; the others need none. */
+  openAccounts(tx: Tx, account: string, bounds: readonly Constraint[]): Promise<void>
+  /** Makes every debit of an allow, or none and says which account is short. Else spends nothing. */
+  debit(tx: Tx, decision: Decision): Promise<Deny | readonly Spent[]>
+  /** What a debit would be refused for, now. */
+  short(tx: Tx, decision: Decision): Promise<Deny | null>
+  /** Every total of an account, by key, then type. `asked` is 0. */
+  balances(account: string): Promise<readonly BudgetState[]>
+}
+
+export interface BudgetsOptions {
+  readonly tenant: string
+  /** Of the deciding side; reads. */
+  readonly pool: Pool
+}
+
+export function createBudgets({ tenant, pool }: BudgetsOptions): Budgets {
+  return {
+    async openAccounts(tx, account, bounds) {
+      for (const bound of bounds.filter(isCumulative)) await open(tx, { tenant, account, bound })
+    },
+
+    async debit(tx, decision) {
+      const { answer, debits } = decision
+      if (answer.kind !== 'allow' || debits.length === 0) return []
+      const { rows } = await tx.query<StateRow & { used_after: number | null }>({
+        name: 'budget_debit',
+        text: DEBIT,
+        values: [tenant, ...columnsOf(debits), decision.id],
+      })
+      const states = statesOf(debits, rows)
+      const empty = states.find(({ used, asked, limit }) => used + asked > limit)
+      if (empty !== undefined) return exhausted(decision, empty)
+      return states.map((state, at) => spentOf(state, rows[at]?.used_after ?? null))
+    },
+
+    async short(tx, decision) {
+      const { answer, debits } = decision
+      if (answer.kind !== 'allow' || debits.length === 0) return null
+      const { rows } = await tx.query<StateRow>({
+        name: 'budget_short',
+        text: `with ${STATE} select nth, bound, used from state order by nth`,
+        values: [tenant, ...columnsOf(debits)],
+      })
+      const states = statesOf(debits, rows)
+      const empty = states.find(({ used, asked, limit }) => used + asked > limit)
+      return empty === undefined ? null : exhausted(decision, empty)
+    },
+
+    async balances(account) {
+      return await ask<BudgetState & Record<string, unknown>>(pool, {
+        name: 'budget_balances',
+        text: `select account, key, type, bound as limit, used, 0 as asked from procura.budget
+               where tenant = $1 and account = $2 order by key collate "C", type collate "C"`,
+        values: [tenant, account],
+      })
+    },
+  }
+}
+
+/** Each debit with its account as it was found, in the order asked for. */
+const STATE = `wanted as (
+    select * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
+      with ordinality as w (account, key, type, amount, nth)
+  ), state as (
+    select w.*, b.bound, b.used, coalesce(b.used + w.amount <= b.bound, false) as fits
+    from wanted w
+    left join procura.budget b
+      on b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
+  )`
+
+/**
+ * All or nothing in one statement. The condition is looked at again on the very row that is changed:
+ * a debit that was not made has no `used_after`, and its caller undoes the whole.
+ */
+const DEBIT = `with ${STATE}, made as (
+    update procura.budget b set used = b.used + w.amount
+    from wanted w
+    where b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
+      and b.used + w.amount <= b.bound and not exists (select from state where not fits)
+    returning b.account, b.key, b.type, b.used as used_after
+  ), noted as (
+    insert into procura.spent (tenant, decision, account, key, type, amount)
+    select $1, $6, m.account, m.key, m.type, w.amount
+    from made m join wanted w using (account, key, type)
+  )
+  select s.nth, s.bound, s.used, m.used_after
+  from state s left join made m using (account, key, type) order by s.nth`
+
+interface StateRow {
+  readonly nth: number
+  readonly bound: number | null
+  readonly used: number | null
+}
+
+interface Account {
+  readonly tenant: string
+  readonly account: string
+  readonly bound: Constraint
+}
+
+async function open(tx: Tx, { tenant, account, bound }: Account): Promise<void> {
+  const limit = 'max_subtree' in bound ? bound.max_subtree : limitOf(bound)
+  await tx.query({
+    name: 'budget_open',
+    text: `insert into procura.budget (tenant, account, key, type, bound)
+           values ($1, $2, $3, $4, $5)`,
+    values: [tenant, account, bound.key, constraintType(bound), limit],
+  })
+}
+
+function limitOf(bound: Constraint): number {
+  if ('max_lifetime' in bound) return bound.max_lifetime
+  throw new TypeError('an account for what does not add up')
+}
+
+function columnsOf(debits: readonly Debit[]): unknown[][] {
+  return [
+    debits.map(({ account }) => account),
+    debits.map(({ key }) => key),
+    debits.map(({ type }) => type),
+    debits.map(({ amount }) => amount),
+  ]
+}
+
+function statesOf(debits: readonly Debit[], rows: readonly StateRow[]): BudgetState[] {
+  return debits.map(({ account, key, type, amount }, at) => {
+    const { bound, used } = rows[at] ?? { bound: null, used: null }
+    if (bound === null || used === null) throw new Error(`no account for a total on ${key}`)
+    return { account, key, type, limit: bound, used, asked: amount }
+  })
+}
+
+function spentOf({ asked, ...state }: BudgetState, usedAfter: number | null): Spent {
+  if (usedAfter === null) throw new Error('a debit was overtaken')
+  const { account, key, type, limit } = state
+  return { account, key, type, amount: asked, limit, usedAfter }
+}
+
+function exhausted({ chain }: Decision, budget: BudgetState): Deny {
+  const { account, key, type, limit } = budget
+  const isOfConsent = account === chain.consent.id
+  const { depth, agent } = leafOf(chain)
+  return {
+    kind: 'deny',
+    code: 'budget_exhausted',
+    rules: [],
+    stoppedBy: isOfConsent
+      ? { hop: null, kind: 'consent', id: chain.consent.id }
+      : { hop: depth, kind: 'agent', id: agent },
+    outcome: 'ceiling_exceeded',
+    field: `constraints[${key},${type}]`,
+    budget,
+    detail: `${key} of ${isOfConsent ? 'the consent' : 'the session'} may add up to ${String(limit)}, and would be more`,
+  }
+}

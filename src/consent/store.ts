@@ -1,0 +1,163 @@
+/** Consents in the database: `terms` as signed, `uses` as the account has them, status as of now. */
+import type { Pool } from 'pg'
+import { ask } from '../db/ask.ts'
+import type { Standing } from '../domain/chain.ts'
+import { type Consent, type Terms, termsBody } from '../domain/consent.ts'
+import type { Constraint } from '../domain/constraint.ts'
+import type { AgentId, ConsentId, EventId, PersonId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import { BrokerError } from '../domain/problems.ts'
+import type { Tx } from '../domain/tx.ts'
+
+/** A consent, the token that proves it, and the event that put it on record. */
+export interface Given {
+  readonly consent: Consent
+  readonly consentJwt: string
+  readonly eventId: EventId
+}
+
+export interface ConsentPage {
+  readonly limit: number
+  readonly before: ConsentId | null
+  readonly agent: AgentId | null
+  readonly status: Consent['status'] | null
+}
+
+const COLUMNS = `c.id, c.sponsor, c.terms, c.terms_hash, c.consent_jwt, c.created_at, c.event_id,
+  coalesce(b.used, 0) as uses,
+  case when c.withdrawn_at is not null then 'withdrawn'
+       when c.expires_at <= clock_timestamp() then 'expired'
+       when b.used >= b.bound then 'used_up'
+       else 'active' end as status`
+const TABLES = `procura.consent c
+  left join procura.budget b
+    on b.tenant = c.tenant and b.account = c.id and b.key = 'calls' and b.type = 'max_subtree'`
+
+export function createStore(tenant: string, front: Pool) {
+  async function rows(query: { name: string; where: string; values: unknown[] }) {
+    const text = `select * from (select ${COLUMNS}, c.agent from ${TABLES} where c.tenant = $1) c
+                  where ${query.where}`
+    const values = [tenant, ...query.values]
+    const found = await ask<ConsentRow>(front, { name: query.name, text, values })
+    return found.map(givenOf)
+  }
+
+  return {
+    /** @throws BrokerError `not_found` */
+    async byId(id: string): Promise<Given> {
+      const [given] = await rows({ name: 'consent_by_id', where: 'id = $2', values: [id] })
+      if (given === undefined) throw new BrokerError('not_found')
+      return given
+    },
+
+    async ofAgent(agent: AgentId): Promise<Consent[]> {
+      const where = 'agent = $2 order by id collate "C" desc'
+      const found = await rows({ name: 'consents_of_agent', where, values: [agent] })
+      return found.map(({ consent }) => consent)
+    },
+
+    /** @param sponsor whose consents; `null`: everybody's */
+    async list(sponsor: PersonId | null, { limit, before, agent, status }: ConsentPage) {
+      const found = await rows({
+        name: 'consents_list',
+        where: `($2::text is null or sponsor = $2) and ($3::text is null or agent = $3)
+                and ($4::text is null or status = $4) and ($5::text is null or id collate "C" < $5)
+                order by id collate "C" desc limit $6`,
+        values: [sponsor, agent, status, before, limit + 1],
+      })
+      const items = found.slice(0, limit)
+      return { items, next: found.length > limit ? (items.at(-1)?.consent.id ?? null) : null }
+    },
+
+    /** The time, if this is an active agent of this sponsor. @throws BrokerError `not_found` */
+    async activeAgent(agent: AgentId, sponsor: PersonId): Promise<Date> {
+      const [found] = await ask<{ now: Date }>(front, {
+        name: 'consent_agent',
+        text: `select clock_timestamp() as now from procura.agent
+               where tenant = $1 and id = $2 and sponsor = $3 and status = 'active'`,
+        values: [tenant, agent, sponsor],
+      })
+      if (found === undefined) throw new BrokerError('not_found')
+      return found.now
+    },
+  }
+}
+
+/** What a consent of this agent stands on. On the hot path: one statement, one round trip. */
+export async function standingOf(
+  pdp: Pool,
+  tenant: string,
+  { consent, agent }: { consent: ConsentId; agent: AgentId },
+): Promise<Standing | null> {
+  const [row] = await ask<ConsentRow & { groups: string[]; now: Date }>(pdp, {
+    name: 'consent_standing',
+    text: `select ${COLUMNS}, p.groups, clock_timestamp() as now
+           from ${TABLES}
+           join procura.person p on p.tenant = c.tenant and p.id = c.sponsor
+           where c.tenant = $1 and c.id = $2 and c.agent = $3`,
+    values: [tenant, consent, agent],
+  })
+  if (row === undefined) return null
+  return { consent: givenOf(row).consent, sponsorGroups: row.groups, readAt: row.now }
+}
+
+/** The agent must be its sponsor's and active at this very moment: one statement checks and writes. */
+export async function insertConsent(tx: Tx, tenant: string, given: Given): Promise<void> {
+  const { consent, consentJwt, eventId } = given
+  const { id, sponsor, terms, termsHash, createdAt } = consent
+  const { rowCount } = await tx.query({
+    name: 'consent_insert',
+    text: `insert into procura.consent (tenant, id, sponsor, agent, terms, terms_hash, consent_jwt,
+             max_uses, created_at, expires_at, event_id)
+           select tenant, $2, sponsor, id, $5, $6, $7, $8, $9, $10, $11 from procura.agent
+           where tenant = $1 and id = $4 and sponsor = $3 and status = 'active'`,
+    values: [
+      ...[tenant, id, sponsor, terms.agent, termsBody(terms), termsHash, consentJwt],
+      ...[terms.maxUses, createdAt, terms.expiresAt, eventId],
+    ],
+  })
+  if (rowCount !== 1) throw new BrokerError('not_found')
+}
+
+interface ConsentRow {
+  readonly id: ConsentId
+  readonly sponsor: PersonId
+  readonly terms: JsonObject
+  readonly terms_hash: string
+  readonly consent_jwt: string
+  readonly created_at: Date
+  readonly event_id: EventId
+  readonly uses: number
+  readonly status: Consent['status']
+}
+
+function givenOf(row: ConsentRow): Given {
+  const { id, sponsor, status, uses } = row
+  const consent: Consent = {
+    ...{ id, sponsor, terms: termsOf(row.terms), termsHash: row.terms_hash },
+    ...{ status, uses, createdAt: row.created_at },
+  }
+  return { consent, consentJwt: row.consent_jwt, eventId: row.event_id }
+}
+
+/** As `termsBody` wrote them. */
+interface TermsColumn {
+  readonly agent_id: AgentId
+  readonly tools: string[]
+  readonly purpose: string
+  readonly constraints: Constraint[]
+  readonly expires_at: string
+  readonly max_uses: number
+  readonly max_hops: number
+  readonly delegates: Terms['delegates']
+  readonly max_ttl_seconds: number
+}
+
+function termsOf(column: JsonObject): Terms {
+  const { tools, purpose, constraints, delegates, ...terms } = column as unknown as TermsColumn
+  return {
+    ...{ agent: terms.agent_id, tools, purpose, constraints, delegates },
+    ...{ expiresAt: new Date(terms.expires_at), maxUses: terms.max_uses },
+    ...{ maxHops: terms.max_hops, maxTtlSeconds: terms.max_ttl_seconds },
+  }
+}

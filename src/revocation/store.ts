@@ -1,0 +1,113 @@
+/** Stops in the database, and how far the targets have confirmed them. */
+import type { Pool } from 'pg'
+import { ask } from '../db/ask.ts'
+import type { Revocation } from '../domain/entry.ts'
+import type { EventId, PersonId, RevocationId } from '../domain/ids.ts'
+import { BrokerError } from '../domain/problems.ts'
+import type { Tx } from '../domain/tx.ts'
+
+export interface Revoked {
+  readonly revocation: Revocation
+  readonly confirmations: {
+    readonly confirmed: number
+    readonly pending: number
+    /** Over, and the target cannot tell. */
+    readonly notSupported: number
+  }
+  readonly eventId: EventId
+}
+
+export function createStore(tenant: string, pool: Pool) {
+  return {
+    /** @throws BrokerError `not_found` */
+    async byId(id: RevocationId): Promise<{ sponsor: PersonId; revoked: Revoked }> {
+      const [row] = await ask<RevocationRow & Record<string, unknown>>(pool, {
+        name: 'revocation_by_id',
+        text: BY_ID,
+        values: [tenant, id],
+      })
+      if (row === undefined) throw new BrokerError('not_found')
+      return { sponsor: row.sponsor, revoked: revokedOf(row) }
+    },
+  }
+}
+
+/** Of the leases that were not over when it was stopped. */
+const BY_ID = `select r.id, r.target_kind, r.target_id, r.cause, r.counts, r.at, r.event_id,
+    coalesce((select sponsor from procura.consent
+              where tenant = $1 and r.target_kind = 'consent' and id = r.target_id),
+             (select sponsor from procura.agent
+              where tenant = $1 and r.target_kind = 'agent' and id = r.target_id)) as sponsor,
+    l.confirmed, l.pending, l.not_supported
+  from procura.revocation r, lateral (
+    select count(*) filter (where confirmed_dead_at is not null) as confirmed,
+           count(*) filter (where confirmed_dead_at is null and ended_at is null) as pending,
+           count(*) filter (where confirmed_dead_at is null and ended_at is not null) as not_supported
+    from procura.lease
+    where tenant = $1 and (ended_at is null or ended_at >= r.at) and issued_at <= r.at
+      and ((r.target_kind = 'consent' and consent = r.target_id)
+        or (r.target_kind = 'agent' and agent = r.target_id))) l
+  where r.tenant = $1 and r.id = $2`
+
+interface RevocationRow {
+  readonly id: RevocationId
+  readonly target_kind: Revocation['target']['kind']
+  readonly target_id: string
+  readonly cause: string
+  readonly counts: Record<string, number>
+  readonly at: Date
+  readonly event_id: EventId
+  readonly sponsor: PersonId
+  readonly confirmed: number
+  readonly pending: number
+  readonly not_supported: number
+}
+
+function revokedOf(row: RevocationRow): Revoked {
+  const { id, cause, counts, at, confirmed, pending } = row
+  return {
+    revocation: { id, target: { kind: row.target_kind, id: row.target_id }, cause, at, counts },
+    confirmations: { confirmed, pending, notSupported: row.not_supported },
+    eventId: row.event_id,
+  }
+}
+
+/** The stop of this very thing, if it was stopped before. */
+export async function stoppedBefore(
+  tx: Tx,
+  tenant: string,
+  { kind, id }: Revocation['target'],
+): Promise<RevocationId | null> {
+  const { rows } = await tx.query<{ id: RevocationId }>({
+    name: 'revocation_of',
+    text: `select id from procura.revocation
+           where tenant = $1 and target_kind = $2 and target_id = $3`,
+    values: [tenant, kind, id],
+  })
+  return rows[0]?.id ?? null
+}
+
+/** The row, the stop that every path is held against, and the epoch that says there is a new one. */
+export async function insertStop(
+  tx: Tx,
+  tenant: string,
+  { revocation, eventId }: { revocation: Revocation; eventId: EventId },
+): Promise<void> {
+  const { id, target, cause, counts, at } = revocation
+  const { rowCount } = await tx.query({
+    name: 'revocation_stop',
+    text: `with raised as (
+        insert into procura.epoch (tenant, kind, value) values ($1, 'revocation', 1)
+        on conflict (tenant, kind) do update set value = epoch.value + 1
+        returning value
+      ), written as (
+        insert into procura.revocation
+          (tenant, id, target_kind, target_id, cause, counts, at, event_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
+      )
+      insert into procura.stop (tenant, kind, id, epoch, revocation, at)
+      select $1, $3, $4, value, $2, $7 from raised`,
+    values: [tenant, id, target.kind, target.id, cause, counts, at, eventId],
+  })
+  if (rowCount !== 1) throw new Error('a stop was not written')
+}
