@@ -1,0 +1,98 @@
+/** The HTTP front: what every request goes through, then the routes, then the one place for refusals. */
+import { randomUUID } from 'node:crypto'
+import express, { type Express, type RequestHandler, type Response } from 'express'
+import helmet from 'helmet'
+import { BrokerError } from '../domain/problems.ts'
+import type { Face } from '../domain/request.ts'
+import { begin, callOf, pathOf, presentsSession } from './call.ts'
+import { checkAddress } from './check-request.ts'
+import type { Front } from './front.ts'
+import { limitConcurrency, limitSources } from './limits.ts'
+import { renderError } from './problem.ts'
+import { agents } from './routes/agents.ts'
+import { approvals } from './routes/approvals.ts'
+import { authzen } from './routes/authzen.ts'
+import { consents } from './routes/consents.ts'
+import { credentials } from './routes/credentials.ts'
+import { decisions } from './routes/decisions.ts'
+import { docs } from './routes/docs.ts'
+import { explain } from './routes/explain.ts'
+import { health } from './routes/health.ts'
+import { introspect } from './routes/introspect.ts'
+import { ledger } from './routes/ledger.ts'
+import { redemptions } from './routes/redemptions.ts'
+import { revocations } from './routes/revocations.ts'
+import { token } from './routes/token.ts'
+import { wellKnown } from './routes/well-known.ts'
+
+/** The whole front over what it was handed. It knows no part of the house by name. */
+export function createApp(front: Front): Express {
+  const app = express()
+  app.disable('x-powered-by').disable('etag')
+  app.enable('case sensitive routing').enable('strict routing')
+  app.set('query parser', 'simple').set('trust proxy', false)
+
+  app.use(beginning(front), headers, (req, _res, next) => {
+    checkAddress(req)
+    next()
+  })
+  app.use(health(front), limitSources(front.limits), limitConcurrency(front.limits))
+  for (const route of ROUTES) app.use(route(front))
+  app.use(() => {
+    throw new BrokerError('not_found')
+  })
+  app.use(renderError(front))
+  return app
+}
+
+const ROUTES = [
+  ...[credentials, explain, redemptions, token, introspect, authzen],
+  ...[approvals, decisions, agents, consents, revocations, ledger],
+  ...[wellKnown, docs],
+]
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+
+/** Names the request, and writes its one line in the log when it is over. */
+function beginning({ issuer, identity, log, meter }: Front): RequestHandler {
+  return (req, res, next) => {
+    const given = req.headers['x-request-id']
+    const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    const face = faceOf(pathOf(req))
+    begin(res, { issuer, requestId, face })
+    res.set('X-Request-ID', requestId)
+    if (face !== null) res.set('Cache-Control', 'no-store')
+    if (presentsSession(req)) res.set('DPoP-Nonce', identity.currentNonce())
+    const startedAt = performance.now()
+    res.once('close', () => {
+      const { route, caller, code } = callOf(res)
+      const status = res.writableFinished ? res.statusCode : 499
+      meter.count('procura_requests_total', { route, status: classOf(res) })
+      const ms = Math.round((performance.now() - startedAt) * 10) / 10
+      const call = { request_id: requestId, method: req.method, route, status, ms }
+      log.info({ ...call, ...(caller && { caller }), ...(code && { code }) }, 'request')
+    })
+    next()
+  }
+}
+
+function faceOf(path: string): Face | null {
+  if (path.startsWith('/oauth/')) return 'oauth'
+  if (path.startsWith('/access/')) return 'authzen'
+  return path.startsWith('/v1/') ? 'native' : null
+}
+
+const classOf = (res: Response) => `${String(Math.floor(res.statusCode / 100))}xx`
+
+/** Nothing here is meant to be shown by a browser; the pages loosen this for their own style. */
+const headers = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      ...{ defaultSrc: ["'none'"], baseUri: ["'none'"] },
+      ...{ formAction: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  },
+  frameguard: { action: 'deny' },
+  referrerPolicy: { policy: 'no-referrer' },
+})

@@ -1,0 +1,53 @@
+/** What the front knows of one call while it lasts. */
+import type { Request, Response } from 'express'
+import type { Face } from '../domain/request.ts'
+
+/** Who a route is for; `either` is an agent or a person, told apart by what was presented. */
+export type Door = 'agent' | 'person' | 'service' | 'either' | 'public'
+
+export interface Call {
+  readonly issuer: string
+  readonly requestId: string
+  /** `null` off the three faces. */
+  readonly face: Face | null
+  /** The route's pattern once one has matched. */
+  route: string
+  door: Door
+  /** Whoever was recognised: an id or a service's name. */
+  caller: string | null
+  body: Uint8Array
+  /** What was refused, for the log. */
+  code: string | null
+  /** Gives up the place among those being answered, for as long as it only waits. */
+  release: () => void
+}
+
+export function callOf(res: Response): Call {
+  return res.locals['call'] as Call
+}
+
+export function begin(res: Response, call: Pick<Call, 'issuer' | 'requestId' | 'face'>): void {
+  res.locals['call'] = {
+    ...call,
+    ...{ route: 'none', door: 'public', caller: null, code: null },
+    ...{ body: new Uint8Array(), release: () => undefined },
+  } satisfies Call
+}
+
+/** Path as received, without the query. */
+export function pathOf(req: Request): string {
+  const [path = ''] = req.originalUrl.split('?', 1)
+  return path
+}
+
+/** Whether the answer goes to an agent: by the route, or by what it presented. */
+export function isToAgent(req: Request, res: Response): boolean {
+  const { door, route } = callOf(res)
+  if (door === 'agent' || route === '/oauth/token') return true
+  return (door === 'either' || route === 'none') && presentsSession(req)
+}
+
+/** Whether the caller wants to be an agent here. It still has to prove it. */
+export function presentsSession(req: Request): boolean {
+  return /^dpop /i.test(req.headers.authorization ?? '') || req.headers['dpop'] !== undefined
+}

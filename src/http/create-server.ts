@@ -1,0 +1,88 @@
+/** The HTTP server below Express: its limits, and refusals of what never becomes a request. */
+import { randomUUID } from 'node:crypto'
+import {
+  createServer as createHttpServer,
+  IncomingMessage,
+  type Server,
+  ServerResponse,
+} from 'node:http'
+import type { Duplex } from 'node:stream'
+import express, { type Express } from 'express'
+import { PROBLEMS, type ProblemCode } from '../domain/problems.ts'
+
+/** All headers together, in bytes; ours are counted in check-request.ts, these stop a flood. */
+const HEADER_BYTES_MAX = 32 * 1024
+const URI_BYTES_MAX = 8 * 1024
+
+/**
+ * A server whose requests and responses are what Express wants them to be from the start.
+ *
+ * Express sets the prototype of both on every request, for which V8 throws away what it has learned
+ * of them. Here they have it already, so that setting it changes nothing. This leans on the inside of
+ * one exact version of Express; a test holds it.
+ */
+export function createServer(app: Express, issuer: string): Server {
+  class Req extends IncomingMessage {}
+  class Res<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {}
+  equip(Req.prototype, express.request, app)
+  equip(Res.prototype, express.response, app)
+  app.request = Req.prototype as typeof app.request
+  app.response = Res.prototype as typeof app.response
+
+  const options = {
+    ...{ IncomingMessage: Req, ServerResponse: Res, maxHeaderSize: HEADER_BYTES_MAX },
+    ...{ headersTimeout: 8_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 },
+    ...{ keepAliveTimeout: 65_000, insecureHTTPParser: false, joinDuplicateHeaders: false },
+  }
+  const server = createHttpServer(options, app)
+  // Node leaves out what is beyond; check-request.ts refuses well before that.
+  server.maxHeadersCount = 1_000
+  server.maxConnections = 4_000
+  server.on('clientError', (error: ClientError, socket) => {
+    refuseRaw(error, socket, issuer)
+  })
+  return server
+}
+
+function equip(prototype: object, like: object, app: Express): void {
+  Object.defineProperties(prototype, {
+    ...Object.getOwnPropertyDescriptors(like),
+    app: { configurable: true, enumerable: true, writable: true, value: app },
+  })
+}
+
+interface ClientError extends Error {
+  readonly code?: string
+  readonly rawPacket?: Buffer
+}
+
+/** What the parser refused has no request and no response: the answer is written by hand. */
+function refuseRaw(error: ClientError, socket: Duplex, issuer: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const code = codeOf(error)
+  const [status, title, , fix] = PROBLEMS[code]
+  const id = randomUUID()
+  const body = JSON.stringify({
+    ...{ type: `${issuer}/problems/${code}`, title, status, detail: title, fix },
+    ...{ instance: `urn:procura:request:${id}`, request_id: id, code },
+  })
+  const head = [
+    `HTTP/1.1 ${String(status)} Refused`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    `X-Request-ID: ${id}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function codeOf({ code, rawPacket }: ClientError): ProblemCode {
+  if (code !== 'HPE_HEADER_OVERFLOW') return 'malformed_request'
+  const endOfLine = rawPacket?.indexOf('\r\n') ?? 0
+  const isLongLine = endOfLine === -1 || endOfLine > URI_BYTES_MAX
+  return isLongLine ? 'uri_too_long' : 'headers_too_large'
+}

@@ -1,0 +1,264 @@
+/** What the HTTP front needs of the house: handed over by server.ts, faked in test/fakes. */
+import type { Agent, Workload } from '../domain/agent.ts'
+import type { Approval } from '../domain/approval.ts'
+import type { Authority } from '../domain/authority.ts'
+import type { Standing } from '../domain/chain.ts'
+import type { Consent, Terms } from '../domain/consent.ts'
+import type { Revocation } from '../domain/entry.ts'
+import type {
+  AgentId,
+  ApprovalId,
+  ConsentId,
+  CredentialId,
+  DecisionId,
+  InstanceId,
+  RevocationId,
+} from '../domain/ids.ts'
+import type { ProvenInstance } from '../domain/instance.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { Lease } from '../domain/lease.ts'
+import type { Meter } from '../domain/meter.ts'
+import type { ProvenPerson, ProvenService } from '../domain/person.ts'
+import type { Broker, Decider } from '../domain/ports.ts'
+import type { Secret } from '../domain/secret.ts'
+import type { Act, By, Face, Presented } from '../domain/request.ts'
+
+export interface Front {
+  /** An origin. Every address we tell is built from it, never from what a caller sent. */
+  readonly issuer: string
+  readonly broker: Broker
+  readonly decider: Pick<Decider, 'explain' | 'evaluate'> & {
+    /** What this consent of this agent stands on; throws `not_found` where there is no such pair. */
+    standing(consent: ConsentId, agent: AgentId): Promise<Standing>
+  }
+  readonly identity: FrontIdentity
+  readonly agents: FrontAgents
+  readonly consents: FrontConsents
+  readonly approvals: FrontApprovals
+  readonly revocation: FrontRevocation
+  readonly credentials: FrontCredentials
+  readonly decisions: FrontDecisions
+  readonly ledger: FrontLedger
+  readonly metadata: Metadata
+  readonly health: { ready(): Promise<Readiness> }
+  /** Text exposition, for /metrics. */
+  metrics(): string
+  readonly meter: Meter
+  readonly log: Log
+  /** A call was refused before any decision; `caller` where somebody had been recognised. */
+  refused(face: Face, code: string, caller: string | null): void
+  readonly limits: Limits
+  /** openapi.yaml, as it is. */
+  readonly contract: string
+}
+
+/** `isRepeat`: the key has done this before, and it was not done again. */
+export interface Repeatable {
+  readonly isRepeat: boolean
+}
+export interface Page<Id extends string> {
+  readonly limit: number
+  readonly before: Id | null
+}
+/** Newest first; `next` is the `before` that goes on. */
+export interface Listed<Item, Id extends string> {
+  readonly items: readonly Item[]
+  readonly next: Id | null
+}
+
+export interface FrontIdentity {
+  /** Session and proof, over these very bytes. The proof is used up. */
+  authenticate(presented: Presented): Promise<ProvenInstance>
+  actOf(instance: ProvenInstance, presented: Presented): Act
+  person(presented: Presented): Promise<ProvenPerson>
+  /** By its Bearer assertion; at /oauth/* by the form's `client_assertion`, `null` if it has none. */
+  service(presented: Presented, assertion?: string | null): Promise<ProvenService>
+  openSession(form: ReadonlyMap<string, string>, presented: Presented): Promise<Opened>
+  currentNonce(): string
+}
+export interface Opened {
+  readonly accessToken: Secret
+  readonly expiresInSeconds: number
+  readonly authority: Authority
+  readonly consent: ConsentId
+  readonly instance: InstanceId
+}
+
+export interface FrontAgents {
+  register(person: ProvenPerson, wanted: NewAgent, by: By): Promise<Registered & Repeatable>
+  list(person: ProvenPerson, page: Page<AgentId>): Promise<Listed<Registered, AgentId>>
+  find(person: ProvenPerson, id: AgentId): Promise<Registered>
+}
+export interface NewAgent {
+  readonly name: string
+  readonly workload: Workload
+  readonly description: string | null
+}
+export interface Registered {
+  readonly agent: Agent
+  readonly eventId: string
+}
+
+export interface FrontConsents {
+  give(person: ProvenPerson, terms: Terms, by: By): Promise<Given & Repeatable>
+  list(person: ProvenPerson, which: ConsentPage): Promise<Listed<Given, ConsentId>>
+  find(person: ProvenPerson, id: ConsentId): Promise<Given>
+}
+export interface ConsentPage extends Page<ConsentId> {
+  readonly agent: AgentId | null
+  readonly status: Consent['status'] | null
+}
+export interface Given {
+  readonly consent: Consent
+  readonly consentJwt: string
+  readonly eventId: string
+}
+
+export interface FrontApprovals {
+  list(person: ProvenPerson, which: ApprovalPage): Promise<Listed<Approval, ApprovalId>>
+  find(person: ProvenPerson, id: ApprovalId): Promise<Approval>
+  findForAgent(instance: ProvenInstance, id: ApprovalId): Promise<Approval>
+  cancel(instance: ProvenInstance, id: ApprovalId, act: Act): Promise<Approval>
+  decide(person: ProvenPerson, id: ApprovalId, verdict: Verdict, by: By): Promise<Decided>
+}
+export interface ApprovalPage extends Page<ApprovalId> {
+  readonly status: Approval['status'] | null
+}
+export interface Verdict {
+  readonly decision: 'approve' | 'deny'
+  readonly bindingHash: string
+  readonly reason: string | null
+  readonly approvedUntil: Date | null
+}
+export interface Decided extends Repeatable {
+  readonly approval: Approval
+  /** `approval+jwt` */
+  readonly evidence: string
+  readonly eventId: string
+}
+
+export interface FrontRevocation {
+  withdraw(person: ProvenPerson, id: ConsentId, by: By): Promise<Revoked>
+  retire(person: ProvenPerson, id: AgentId, by: By): Promise<Revoked>
+  find(person: ProvenPerson, id: RevocationId): Promise<Revoked>
+}
+export interface Revoked {
+  readonly revocation: Revocation
+  readonly confirmations: {
+    readonly confirmed: number
+    readonly pending: number
+    readonly notSupported: number
+  }
+  readonly eventId: string
+}
+
+export interface FrontCredentials {
+  read(instance: ProvenInstance, id: CredentialId): Promise<Lease>
+  giveBack(instance: ProvenInstance, id: CredentialId, act: Act): Promise<GivenBack>
+  /** The claims of a live credential of this service's audience; `null` for everything else. */
+  introspect(service: ProvenService, token: string): Promise<JsonObject | null>
+  redeem(service: ProvenService, spent: Spending, by: By): Promise<Redemption>
+}
+export interface GivenBack {
+  readonly id: CredentialId
+  readonly status: Lease['state']
+  readonly refunded: boolean
+  readonly confirmedDeadAt: Date | null
+}
+export interface Spending {
+  readonly token: string
+  readonly tool: string
+  readonly argsHash: string
+  /** The agent's proof to the target; `null`: the target says that it has checked it. */
+  readonly dpop: { readonly proof: string; readonly htm: string; readonly htu: string } | null
+}
+export interface Redemption extends Repeatable {
+  readonly credential: CredentialId
+  readonly redeemedAt: Date
+  readonly tool: string
+  readonly argsHash: string
+  readonly purpose: string
+  readonly sub: string
+  readonly clientId: string
+  readonly act: JsonObject
+  readonly decision: DecisionId
+  readonly expiresAt: Date
+  readonly eventId: string
+}
+
+export interface FrontDecisions {
+  /** All of a decision's record, its members named as on the wire; throws `not_found`. */
+  find(id: DecisionId, by: ProvenPerson | ProvenInstance): Promise<JsonObject>
+}
+
+export interface FrontLedger {
+  entries(person: ProvenPerson, which: EntryRange): Promise<Entries>
+  /** A signed note; throws `not_yet_checkpointed` before the first. */
+  checkpoint(): Promise<string>
+  inclusion(of: LeafWanted): Promise<Inclusion>
+  consistency(from: number, to: number): Promise<Consistency>
+}
+export interface EntryRange {
+  readonly start: number
+  readonly limit: number
+  readonly eventType: string | null
+  readonly subject: string | null
+}
+export interface Entries {
+  readonly size: number
+  readonly items: readonly {
+    readonly index: number
+    /** base64 */
+    readonly leafHash: string
+    readonly record: JsonObject
+    readonly opened: JsonObject | null
+  }[]
+  readonly nextStart: number | null
+}
+export interface LeafWanted {
+  readonly leaf: { readonly index: number } | { readonly eventId: string }
+  /** `null`: the newest checkpoint. */
+  readonly size: number | null
+}
+export interface Inclusion {
+  readonly index: number
+  readonly size: number
+  /** base64, as are all hashes of the log */
+  readonly leafHash: string
+  readonly hashes: readonly string[]
+  readonly checkpoint: string
+}
+export interface Consistency {
+  readonly from: number
+  readonly to: number
+  readonly hashes: readonly string[]
+  readonly checkpoint: string
+}
+
+export interface Metadata {
+  readonly version: string
+  readonly dpopNonce: 'required' | 'optional'
+  readonly ledger: { readonly origin: string; readonly vkey: string }
+  /** JWKs with public members only. */
+  readonly jwks: Readonly<Record<KeySetName, () => readonly JsonObject[]>>
+}
+export const KEY_SETS = ['sessions', 'decisions', 'credentials', 'evidence'] as const
+export type KeySetName = (typeof KEY_SETS)[number]
+
+export interface Readiness {
+  /** `null`: everything is there. */
+  readonly failing: string | null
+}
+
+/** As pino has it. What is handed over is a fixed set of fields, never a header or a body. */
+export interface Log {
+  info(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface Limits {
+  /** For one source address (an IPv6 /64). */
+  readonly requestsPerSecond: number
+  /** Being answered at the same time, long polls apart. */
+  readonly concurrentMax: number
+}

@@ -1,0 +1,30 @@
+/** For whoever runs this: alive, ready, counted. No name or id of anybody is in it. */
+import { Router } from 'express'
+import type { Front } from '../front.ts'
+import { serve } from '../serve.ts'
+
+export function health(front: Front): Router {
+  const router = Router({ caseSensitive: true, strict: true })
+  const at = { router, front, door: 'public' } as const
+  serve(at, '/livez', {
+    get: (_req, res) => {
+      res.set('Cache-Control', 'no-store').json({ status: 'ok' })
+    },
+  })
+  serve(at, '/readyz', {
+    get: async (_req, res) => {
+      const { failing } = await front.health.ready()
+      const body = failing === null ? { status: 'ok' } : { status: 'failing', failing }
+      res
+        .set('Cache-Control', 'no-store')
+        .status(failing === null ? 200 : 503)
+        .json(body)
+    },
+  })
+  serve(at, '/metrics', {
+    get: (_req, res) => {
+      res.set('Cache-Control', 'no-store').type('text/plain; version=0.0.4').send(front.metrics())
+    },
+  })
+  return router
+}

@@ -1,0 +1,103 @@
+/** Where everything is and which keys count: RFC 8414, RFC 9728, AuthZEN's and our own. */
+import { Router } from 'express'
+import type { Response } from 'express'
+import { type Front, KEY_SETS } from '../front.ts'
+import { BODY_BYTES_MAX } from '../take-body.ts'
+import { type Method, type Handler, serve } from '../serve.ts'
+
+const DPOP_ALGORITHMS = ['ES256', 'Ed25519', 'EdDSA']
+const CLIENT_ALGORITHMS = [
+  ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+]
+
+export function wellKnown(front: Front): Router {
+  const router = Router({ caseSensitive: true, strict: true })
+  const documents: Record<string, () => object> = {
+    'oauth-authorization-server': () => sessionIssuer(front),
+    'oauth-authorization-server/credentials': () => credentialIssuer(front),
+    'oauth-protected-resource': () => protectedResource(front),
+    'authzen-configuration': () => authzenConfiguration(front),
+    'procura-configuration': () => ownConfiguration(front),
+  }
+  for (const name of KEY_SETS) {
+    documents[`jwks/${name}.json`] = () => ({ keys: front.metadata.jwks[name]() })
+  }
+  for (const [name, document] of Object.entries(documents)) {
+    const get: Handler = (_req, res) => {
+      cacheable(res).json(document())
+    }
+    serve({ router, front, door: 'public' }, `/.well-known/${name}`, { get } satisfies Partial<
+      Record<Method, Handler>
+    >)
+  }
+  return router
+}
+
+const cacheable = (res: Response) => res.set('Cache-Control', 'public, max-age=300')
+
+function sessionIssuer({ issuer }: Front) {
+  return {
+    issuer,
+    token_endpoint: `${issuer}/oauth/token`,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    introspection_endpoint_auth_methods_supported: ['private_key_jwt'],
+    introspection_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    jwks_uri: jwksUri(issuer, 'sessions'),
+    grant_types_supported: ['client_credentials'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['private_key_jwt', 'spiffe_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    authorization_details_types_supported: ['agent_delegation'],
+  }
+}
+
+function credentialIssuer({ issuer }: Front) {
+  return {
+    issuer: `${issuer}/credentials`,
+    jwks_uri: jwksUri(issuer, 'credentials'),
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    grant_types_supported: [],
+    response_types_supported: [],
+    authorization_details_types_supported: ['tool_call'],
+  }
+}
+
+function protectedResource({ issuer }: Front) {
+  return {
+    resource: issuer,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ['header'],
+    dpop_bound_access_tokens_required: true,
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    authorization_details_types_supported: ['agent_delegation'],
+  }
+}
+
+function authzenConfiguration({ issuer }: Front) {
+  return {
+    policy_decision_point: issuer,
+    access_evaluation_endpoint: `${issuer}/access/v1/evaluation`,
+    access_evaluations_endpoint: `${issuer}/access/v1/evaluations`,
+  }
+}
+
+function ownConfiguration({ issuer, metadata }: Front) {
+  const { ledger, dpopNonce, version } = metadata
+  return {
+    api_version: version,
+    ledger: {
+      ...{ origin: ledger.origin, vkey: ledger.vkey },
+      ...{ prefix: `${issuer}/v1/ledger`, witnesses: [] },
+    },
+    jwks: Object.fromEntries(KEY_SETS.map((name) => [name, jwksUri(issuer, name)])),
+    dpop: { nonce: dpopNonce, body_sha256: 'required' },
+    limits: {
+      ...{ body_bytes: BODY_BYTES_MAX.native, oauth_body_bytes: BODY_BYTES_MAX.oauth },
+      ...{ uri_bytes: 8192, header_bytes: 16384, evaluations: 64, page: 200, wait_seconds: 30 },
+    },
+  }
+}
+
+const jwksUri = (issuer: string, name: string) => `${issuer}/.well-known/jwks/${name}.json`

@@ -1,0 +1,46 @@
+/** One path: who it is for, what it does for each method, and 405 for every other. */
+import type { Request, RequestHandler, Response, Router } from 'express'
+import { BrokerError } from '../domain/problems.ts'
+import { callOf, type Door, isToAgent } from './call.ts'
+import { checkEncoding, checkMedia, checkOnce } from './check-request.ts'
+import type { Front } from './front.ts'
+import { BODY_BYTES_MAX, takeBody } from './take-body.ts'
+
+export type Method = 'get' | 'post' | 'delete'
+/** May be called once the bytes of the body are there; whom it is for it finds out itself. */
+export type Handler = (req: Request, res: Response) => Promise<void> | void
+
+/** A rejected promise goes to the last handler of the app. */
+export function serve(
+  { router, front, door }: { router: Router; front: Front; door: Door },
+  path: string,
+  handlers: Partial<Record<Method, Handler>>,
+): void {
+  const route = router.route(path)
+  const methods = Object.keys(handlers) as Method[]
+  const allow = methods.flatMap((it) => (it === 'get' ? ['GET', 'HEAD'] : [it.toUpperCase()]))
+
+  const enter: RequestHandler = (req, res, next) => {
+    Object.assign(callOf(res), { route: path, door })
+    if (isToAgent(req, res)) res.set('DPoP-Nonce', front.identity.currentNonce())
+    if (!allow.includes(req.method)) {
+      throw new BrokerError('method_not_allowed', { shown: { allow: allow.join(', ') } })
+    }
+    checkOnce(req)
+    next()
+  }
+  route.all(enter, take)
+  for (const method of methods) {
+    const handler = handlers[method]
+    if (handler) route[method](handler)
+  }
+}
+
+const take: RequestHandler = async (req, res, next) => {
+  const call = callOf(res)
+  const isForm = call.face === 'oauth'
+  checkEncoding(req)
+  if (req.method === 'POST') checkMedia(req, isForm ? 'form' : 'json', call.face === 'authzen')
+  call.body = await takeBody(req, res, isForm ? BODY_BYTES_MAX.oauth : BODY_BYTES_MAX.native)
+  next()
+}
