@@ -1,9 +1,8 @@
 /** The parts that several leaves are made of. */
 import type { Approval } from '../domain/approval.ts'
-import type { Authority } from '../domain/authority.ts'
+import { authorityHash } from '../domain/authority-hash.ts'
 import { type Chain, leafOf } from '../domain/chain.ts'
 import { authorityOf, type Consent, termsBody } from '../domain/consent.ts'
-import { constraintKey } from '../domain/constraint.ts'
 import type { Answer, Decision, Settled, Spent } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
 import type { LedgerEntry, Revocation } from '../domain/entry.ts'
@@ -21,22 +20,6 @@ export function actorMember(actor: Actor): JsonObject {
     credential_hash: actor.credentialHash,
     jkt: actor.jkt,
   })
-}
-
-/** SHA-256 of an authority's canonical form, its constraints sorted by key, then type. */
-export function authorityHash({ scopes, purpose, constraints }: Authority): string {
-  const sorted = [...constraints].sort((a, b) => (constraintKey(a) < constraintKey(b) ? -1 : 1))
-  return digestOf({
-    scopes: [...scopes],
-    purpose,
-    constraints: sorted,
-  } as unknown as JsonObject)
-}
-
-export function workloadHash({
-  agent,
-}: Extract<LedgerEntry, { type: 'agent_registered' | 'agent_retired' }>) {
-  return digestOf({ ...agent.workload })
 }
 
 export function consentMembers(consent: Consent, evidenceHash: string): JsonObject {

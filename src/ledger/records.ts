@@ -1,4 +1,6 @@
 /** Domain events → the members of a leaf (snake_case, closed, no secret among them). */
+import type { Agent } from '../domain/agent.ts'
+import { digestOf } from '../domain/digest.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import type { JsonObject } from '../domain/json.ts'
 import {
@@ -12,133 +14,104 @@ import {
   revocationMember,
   sessionMembers,
   without,
-  workloadHash,
 } from './members.ts'
 
+type Types = LedgerEntry['type']
+type EntryOf<Type extends Types> = Extract<LedgerEntry, { type: Type }>
+type Members = { readonly [Type in Types]: (entry: EntryOf<Type>) => JsonObject }
+
 /** What the leaf of this event says, besides the members that every leaf has. */
-export function membersOf(entry: LedgerEntry): JsonObject {
-  switch (entry.type) {
-    case 'log_opened':
-      return { change: { kind: 'log', name: entry.name } }
-    case 'agent_registered':
-    case 'agent_retired':
-      return {
-        sponsor_id: entry.agent.sponsor,
-        change: {
-          kind: 'role',
-          name: entry.agent.id,
-          after_hash: workloadHash(entry),
-        },
-      }
-    case 'consent_granted':
-      return consentMembers(entry.consent, entry.evidenceHash)
-    case 'session_issued':
-      return sessionMembers(entry)
-    case 'decision':
-    case 'explained':
-      return decisionMembers(entry.settled)
-    case 'approval_requested': {
-      const { call, decision, sponsor_id, consent_id } = decisionMembers(entry.settled)
-      const approval = approvalMember(entry.approval)
-      return { sponsor_id, consent_id, call, decision, approval } as JsonObject
-    }
-    case 'approval_decided':
-      return {
-        sponsor_id: entry.approval.sponsor,
-        consent_id: entry.approval.consent,
-        call: callShown(entry.approval),
-        approval: without({
-          ...approvalMember(entry.approval),
-          decision: entry.decided,
-          evidence_hash: entry.evidenceHash,
-        }),
-      }
-    case 'issuance':
-      return {
-        ...intentMembers(entry.intent),
-        credential: {
-          ...credentialOf(entry.intent, 'active'),
-          kind: entry.kind,
-          expires_at: entry.expiresAt.toISOString(),
-        },
-      }
-    case 'issuance_failed':
-      return {
-        ...intentMembers(entry.intent),
-        credential: credentialOf(entry.intent, 'failed'),
-        evaluation: { status: 'evaluated', unavailable_input: null },
-        budgets: entry.refunded.map(refundMember),
-        remediation: {
-          target: { kind: 'credential', id: entry.intent.lease },
-          cause: entry.reason,
-          outcome: entry.reason === 'not_recorded' ? 'taken_back' : 'none_exists',
-        },
-        reason: entry.reason,
-      }
-    case 'usage':
-      return {
-        ...intentMembers(entry.intent),
-        credential: {
-          id: entry.intent.lease,
-          decision_id: entry.intent.decision,
-        },
-        effect: {
-          observed: 'occurred',
-          source: entry.source,
-          agreement: 'agree',
-        },
-      }
-    case 'credential_ended':
-      return without({
-        credential: { id: entry.credential },
-        effect: { ...entry.effect },
-        reason: entry.reason,
-        budgets: entry.refunded.length > 0 ? entry.refunded.map(refundMember) : undefined,
-      })
-    case 'revocation':
-      return { remediation: revocationMember(entry.revocation) }
-    case 'remediation':
-      return without({
-        remediation: without({
-          id: entry.revocation ?? undefined,
-          target: { kind: 'credential', id: entry.credential },
-          cause: entry.cause,
-          outcome: entry.outcome,
-          attempts: entry.attempts,
-          confirmed_dead_at: entry.confirmedDeadAt?.toISOString(),
-        }),
-        cause_event: entry.causeEvent,
-      })
-    case 'refusals':
-      return {
-        refusals: {
-          window_start: entry.windowStart.toISOString(),
-          window_seconds: entry.windowSeconds,
-          face: entry.refusedAt,
-          code: entry.code,
-          caller: entry.caller,
-          count: entry.count,
-        },
-      }
-    case 'admin_change':
-      return {
-        change: without({
-          kind: entry.kind,
-          name: entry.name,
-          before_hash: entry.beforeHash ?? undefined,
-          after_hash: entry.afterHash ?? undefined,
-          reason_code: entry.reasonCode,
-        }),
-      }
-    case 'outage':
-      return {
-        reason: entry.reason,
-        refusals: {
-          face: 'system',
-          code: 'unavailable',
-          caller: null,
-          count: entry.count,
-        },
-      }
-  }
+export function membersOf<Type extends Types>(entry: EntryOf<Type>): JsonObject {
+  const members: (entry: EntryOf<Type>) => JsonObject = MEMBERS[entry.type]
+  return members(entry)
+}
+
+const agentMembers = ({ agent }: { readonly agent: Agent }): JsonObject => ({
+  sponsor_id: agent.sponsor,
+  change: { kind: 'role', name: agent.id, after_hash: digestOf({ ...agent.workload }) },
+})
+
+const MEMBERS: Members = {
+  log_opened: ({ name }) => ({ change: { kind: 'log', name } }),
+  agent_registered: agentMembers,
+  agent_retired: agentMembers,
+  consent_granted: ({ consent, evidenceHash }) => consentMembers(consent, evidenceHash),
+  session_issued: sessionMembers,
+  decision: ({ settled }) => decisionMembers(settled),
+  explained: ({ settled }) => decisionMembers(settled),
+  approval_requested: ({ settled, approval }) => {
+    const { call, decision, sponsor_id, consent_id } = decisionMembers(settled)
+    return without({ sponsor_id, consent_id, call, decision, approval: approvalMember(approval) })
+  },
+  approval_decided: ({ approval, decided, evidenceHash }) => ({
+    sponsor_id: approval.sponsor,
+    consent_id: approval.consent,
+    call: callShown(approval),
+    approval: { ...approvalMember(approval), decision: decided, evidence_hash: evidenceHash },
+  }),
+  issuance: ({ intent, kind, expiresAt }) => ({
+    ...intentMembers(intent),
+    credential: {
+      ...credentialOf(intent, 'active'),
+      kind,
+      expires_at: expiresAt.toISOString(),
+    },
+  }),
+  issuance_failed: ({ intent, reason, refunded }) => ({
+    ...intentMembers(intent),
+    credential: credentialOf(intent, 'failed'),
+    evaluation: { status: 'evaluated', unavailable_input: null },
+    budgets: refunded.map(refundMember),
+    remediation: {
+      target: { kind: 'credential', id: intent.lease },
+      cause: reason,
+      outcome: reason === 'not_recorded' ? 'taken_back' : 'none_exists',
+    },
+    reason,
+  }),
+  usage: ({ intent, source }) => ({
+    ...intentMembers(intent),
+    credential: { id: intent.lease, decision_id: intent.decision },
+    effect: { observed: 'occurred', source, agreement: 'agree' },
+  }),
+  credential_ended: ({ credential, effect, reason, refunded }) =>
+    without({
+      credential: { id: credential },
+      effect: { ...effect },
+      reason,
+      budgets: refunded.length > 0 ? refunded.map(refundMember) : undefined,
+    }),
+  revocation: ({ revocation }) => ({ remediation: revocationMember(revocation) }),
+  remediation: (entry) =>
+    without({
+      remediation: without({
+        id: entry.revocation ?? undefined,
+        target: { kind: 'credential', id: entry.credential },
+        cause: entry.cause,
+        outcome: entry.outcome,
+        attempts: entry.attempts,
+        confirmed_dead_at: entry.confirmedDeadAt?.toISOString(),
+      }),
+      cause_event: entry.causeEvent,
+    }),
+  refusals: ({ windowStart, windowSeconds, refusedAt, code, caller, count }) => ({
+    refusals: {
+      window_start: windowStart.toISOString(),
+      window_seconds: windowSeconds,
+      face: refusedAt,
+      ...{ code, caller, count },
+    },
+  }),
+  admin_change: ({ kind, name, beforeHash, afterHash, reasonCode }) => ({
+    change: without({
+      ...{ kind, name },
+      before_hash: beforeHash ?? undefined,
+      after_hash: afterHash ?? undefined,
+      reason_code: reasonCode,
+    }),
+  }),
+  outage: ({ reason, count }) => ({
+    reason,
+    refusals: { face: 'system', code: 'unavailable', caller: null, count },
+  }),
 }

@@ -1,28 +1,24 @@
 /**
  * Calls refused before a decision are counted, not recorded one by one: a stranger must not grow what
- * cannot shrink. At most one leaf a window for each face, code and known caller.
+ * cannot shrink. At most one leaf a window for each face, code and known caller; the window is from one `flush` to the next.
  */
 import type { Clock } from '../domain/clock.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { bySystem, type Face } from '../domain/request.ts'
 
-const WINDOW_SECONDS = 10
 const CALLERS_MAX = 1000
 
 export interface Refusals {
   count(face: Face, code: string, caller: string | null): void
   /** Records what was counted. What cannot be recorded now is kept, and counts as an outage. */
   flush(): Promise<void>
-  start(): void
-  stop(): Promise<void>
 }
 
 export function createRefusals({ ledger, clock }: { ledger: Ledger; clock: Clock }): Refusals {
   let windowStart = clock()
   let counted = new Map<string, Counted>()
   let missed = 0
-  let timer: NodeJS.Timeout | undefined
 
   async function flush(): Promise<void> {
     const due = counted
@@ -49,17 +45,6 @@ export function createRefusals({ ledger, clock }: { ledger: Ledger; clock: Clock
       counted.set(key, { face, code, caller: known, count: (before?.count ?? 0) + 1 })
     },
     flush,
-    start() {
-      const again = () => {
-        timer = setTimeout(() => flush().then(again, again), WINDOW_SECONDS * 1000)
-        timer.unref()
-      }
-      again()
-    },
-    async stop() {
-      clearTimeout(timer)
-      await flush()
-    },
   }
 }
 

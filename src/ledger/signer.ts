@@ -1,4 +1,4 @@
-/** Signs what the log has become, about once a second, and proves to itself that it only grew. */
+/** Signs what the log has become, and proves to itself that it only grew. */
 import type { KeyObject } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { inTransaction } from '../db/connect.ts'
@@ -28,48 +28,23 @@ export interface SignerOptions {
   readonly key: KeyObject
   /** The file outside the database that gets every checkpoint. */
   readonly file: string
-  readonly everyMs?: number
-  /** Told of each failure; the next try comes by itself. */
-  readonly failed: (error: unknown) => void
 }
 
 export interface CheckpointSigner {
   /** Signs what is new; the size that is covered now. */
   signOnce(): Promise<number>
-  start(): void
-  stop(): Promise<void>
 }
 
 export function createSigner(options: SignerOptions): CheckpointSigner {
-  const { pool, failed, everyMs = 1000 } = options
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> = Promise.resolve()
-  let isStopped = false
-
   async function signOnce(): Promise<number> {
     for (;;) {
-      const signed = await inTransaction(pool, (tx) => extend(tx, options))
+      const signed = await inTransaction(options.pool, (tx) => extend(tx, options))
       if (signed.note !== null) await appendCheckpoint(options.file, signed.note)
       if (signed.isComplete) return signed.size
     }
   }
 
-  const again = () => {
-    if (isStopped) return
-    timer = setTimeout(() => {
-      running = signOnce().catch(failed).then(again)
-    }, everyMs)
-    timer.unref()
-  }
-  return {
-    signOnce,
-    start: again,
-    async stop() {
-      isStopped = true
-      clearTimeout(timer)
-      await running
-    },
-  }
+  return { signOnce }
 }
 
 interface Signed {

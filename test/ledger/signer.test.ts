@@ -32,9 +32,6 @@ async function logWithSigner() {
   const signing = () =>
     createSigner({
       ...{ tenant, pool: db.pool('procura_signer'), origin: ORIGIN, key: privateKey, file },
-      failed: (error) => {
-        throw error
-      },
     })
   const append = async (count: number) => {
     const work = () =>
