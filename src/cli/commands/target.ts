@@ -1,0 +1,69 @@
+/** procura target: what a guarded database needs, and the password that the broker guards it with. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import type { Config } from '../../config.ts'
+import { Secret } from '../../domain/secret.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { printer } from '../print.ts'
+import { configuration } from '../settings.ts'
+
+export function targetCommand(): Command {
+  const target = new Command('target').description('prepare a target, and store its password')
+  withPassword(target.command('plan'))
+    .description('print the SQL that prepares a database for the broker; runs nothing')
+    .addHelpText('before', 'procura target plan orders-db < password > target.sql\n')
+    .action(plan)
+  withPassword(target.command('secret'))
+    .description('seal the password of the login that the broker makes other logins with')
+    .addHelpText('before', 'procura target secret orders-db < password\n')
+    .action(storeSecret)
+  return target
+}
+
+const withPassword = (command: Command) =>
+  command
+    .argument('<name>', 'as in the trust file')
+    .option('--file <file>', "where the password of the broker's own login is (standard input)")
+
+interface Options {
+  readonly file?: string
+}
+
+/** The text holds a verifier of the password, never the password. */
+async function plan(name: string, { file }: Options): Promise<void> {
+  const settings = settingsOf(configuration(), name)
+  const [{ targetPlan }, { scramVerifier }, { Settings }] = await Promise.all([
+    import('../../delivery/connectors/postgres/plan.ts'),
+    import('../../delivery/connectors/postgres/scram.ts'),
+    import('../../delivery/connectors/postgres/settings.ts'),
+  ])
+  if (settings.connector !== 'postgres') throw new CommandError('it needs no SQL', EXIT.usage)
+  const { connector: _, ...own } = settings
+  const { database, admin_user: adminUser, group_roles: groupRoles } = Settings.parse(own)
+  const verifier = await scramVerifier(passwordFrom(file))
+  process.stdout.write(targetPlan({ adminUser, verifier, groupRoles, database }))
+}
+
+async function storeSecret(name: string, { file }: Options): Promise<void> {
+  const config = configuration()
+  const { databaseUrl } = config
+  if (databaseUrl === null) throw new CommandError('this needs DATABASE_URL', EXIT.usage)
+  settingsOf(config, name)
+  const { sealTarget } = await import('../seal-target.ts')
+  await sealTarget({ ...config, databaseUrl }, name, passwordFrom(file))
+  printer.line('sealed', name)
+}
+
+function settingsOf({ trust }: Config, name: string): Config['trust']['targets'][string] {
+  const settings = Object.hasOwn(trust.targets, name) ? trust.targets[name] : undefined
+  if (settings === undefined) {
+    throw new CommandError(`the trust file has no target ${name}`, EXIT.usage)
+  }
+  return settings
+}
+
+function passwordFrom(file: string | undefined): Secret {
+  const text = readFileSync(file ?? 0, 'utf8').replace(/\r?\n$/, '')
+  if (text.length < 16) throw new CommandError('a password of 16 characters or more', EXIT.usage)
+  return new Secret(text)
+}

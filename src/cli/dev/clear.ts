@@ -1,0 +1,28 @@
+/** Empties a data folder of ours, and the place elsewhere where its database may lie. */
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { lockFolder } from '../../db/embedded/lock.ts'
+import { CommandError, EXIT } from '../exit.ts'
+
+/** All that this program ever puts into a data folder. */
+const OURS =
+  /^(locks|data\.path|postgres(ql)?([.-].*)?|keys|agents|services|people\.json|local\.json|checkpoints|ledger\.(jsonl|vkey)|demo)$/
+
+/** @throws CommandError when a broker uses the folder, or when it holds what is not ours */
+export async function clearData(dataDir: string): Promise<void> {
+  if (!existsSync(dataDir)) return
+  const strange = readdirSync(dataDir).find((name) => !OURS.test(name))
+  if (strange !== undefined) {
+    const what = `${dataDir} holds ${strange}, which is not ours: nothing was deleted`
+    throw new CommandError(what, EXIT.usage)
+  }
+  await lockFolder(dataDir) // Whoever has it keeps it.
+  const pointer = join(dataDir, 'data.path')
+  const elsewhere = existsSync(pointer) ? readFileSync(pointer, 'utf8').trim() : null
+  if (elsewhere !== null && /^\/var\/tmp\/procura-[\w-]+$/.test(elsewhere)) remove(elsewhere)
+  remove(dataDir)
+}
+
+const remove = (path: string) => {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+}

@@ -1,0 +1,154 @@
+/** The only reader of the environment: read once, validated whole, every mistake told at once. */
+import { join, resolve } from 'node:path'
+import type { z } from 'zod'
+import { Secret } from './domain/secret.ts'
+import { type Mistake, readText } from './mistake.ts'
+import { SETTINGS } from './settings.ts'
+import { NOBODY, readTrust, type Trust } from './trust.ts'
+
+export interface Config {
+  readonly databaseUrl: Secret | null
+  /** `null`: the origin of the address that is listened on. */
+  readonly issuer: string | null
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  readonly keysDir: string
+  readonly policiesDir: string
+  readonly checkpointsFile: string
+  readonly sealKey: Secret | null
+  readonly dpopNonce: 'required' | 'optional'
+  readonly tenant: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly requestsPerSecond: number
+  readonly trust: Trust
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly mistakes: readonly Mistake[]
+  constructor(mistakes: readonly Mistake[]) {
+    super(
+      mistakes
+        .map(({ key, problem, example }) => `${key}: ${problem} (for instance ${example})`)
+        .join('\n'),
+    )
+    this.mistakes = mistakes
+  }
+}
+
+export interface Loaded {
+  readonly config: Config
+  /** Names that look like ours and are not: mistyped ones, mostly. */
+  readonly unknown: readonly string[]
+}
+
+/**
+ * Reads and validates everything. `NAME_FILE` names a file that holds the value of `NAME`.
+ *
+ * @throws ConfigError with every mistake found
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Loaded {
+  const mistakes: Mistake[] = []
+  const read = (name: keyof typeof SETTINGS): unknown => readSetting(name, env, mistakes)
+  const values = Object.fromEntries(
+    Object.keys(SETTINGS).map((name) => [name, read(name as keyof typeof SETTINGS)]),
+  ) as {
+    [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['schema']>
+  }
+
+  checkOrigin(values.PROCURA_ISSUER, mistakes)
+  const trust =
+    values.PROCURA_TRUST === undefined ? NOBODY : readTrust(values.PROCURA_TRUST, mistakes)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+
+  const dataDir = resolve(values.PROCURA_DATA)
+  const config: Config = Object.freeze({
+    databaseUrl: values.DATABASE_URL ?? null,
+    issuer: values.PROCURA_ISSUER ?? null,
+    host: values.PROCURA_HOST,
+    port: values.PROCURA_PORT,
+    dataDir,
+    keysDir: resolve(values.PROCURA_KEYS ?? join(dataDir, 'keys')),
+    policiesDir: resolve(values.PROCURA_POLICIES),
+    checkpointsFile: resolve(values.PROCURA_CHECKPOINTS ?? join(dataDir, 'checkpoints')),
+    sealKey: values.PROCURA_SEAL_KEY ?? null,
+    dpopNonce: values.PROCURA_DPOP_NONCE,
+    tenant: values.PROCURA_TENANT,
+    logLevel: values.PROCURA_LOG,
+    requestsPerSecond: values.PROCURA_REQUESTS_PER_SECOND,
+    trust,
+  })
+  return { config, unknown: unknownNames(env) }
+}
+
+function readSetting(
+  name: keyof typeof SETTINGS,
+  env: NodeJS.ProcessEnv,
+  mistakes: Mistake[],
+): unknown {
+  const { schema, example } = SETTINGS[name]
+  const file = env[`${name}_FILE`]
+  if (file !== undefined && env[name] !== undefined) {
+    mistakes.push({
+      key: name,
+      problem: `is given twice, also by ${name}_FILE`,
+      example: 'one of them',
+    })
+    return undefined
+  }
+  let text = env[name]
+  if (file !== undefined) text = readText(file, `${name}_FILE`, mistakes)?.trim()
+  const parsed = schema.safeParse(text === '' ? undefined : text)
+  if (parsed.success) return parsed.data
+  mistakes.push({
+    key: name,
+    problem: parsed.error.issues[0]?.message ?? 'is not valid',
+    example,
+  })
+  return undefined
+}
+
+function checkOrigin(issuer: string | undefined, mistakes: Mistake[]): void {
+  if (issuer === undefined) return
+  const { origin, protocol, hostname } = new URL(issuer)
+  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+  const example = SETTINGS.PROCURA_ISSUER.example
+  if (origin !== issuer)
+    mistakes.push({
+      key: 'PROCURA_ISSUER',
+      problem: 'is not an origin: no path, no trailing slash',
+      example,
+    })
+  else if (protocol !== 'https:' && !isLoopback)
+    mistakes.push({
+      key: 'PROCURA_ISSUER',
+      problem: 'must be https off the machine',
+      example,
+    })
+}
+
+function unknownNames(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env).filter(
+    (name) =>
+      name.startsWith('PROCURA_') &&
+      !(name.replace(/_FILE$/, '') in SETTINGS) &&
+      !CLIENT_SIDE.has(name),
+  )
+}
+
+/** Read by the command line when it acts as a client. */
+const CLIENT_SIDE = new Set(['PROCURA_URL', 'PROCURA_AS', 'PROCURA_AGENT', 'PROCURA_TOKEN'])
+
+/** What the command line reads when it acts as a client of a broker. */
+export function clientSettings(env: NodeJS.ProcessEnv = process.env) {
+  const text = (name: string) => (env[name] === '' ? undefined : env[name])
+  const token = text('PROCURA_TOKEN')
+  return {
+    url: text('PROCURA_URL') ?? null,
+    as: text('PROCURA_AS') ?? null,
+    agent: text('PROCURA_AGENT') ?? 'report-bot',
+    token: token === undefined ? null : new Secret(token),
+    dataDir: resolve(text('PROCURA_DATA') ?? '.procura'),
+  }
+}

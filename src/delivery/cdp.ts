@@ -1,0 +1,159 @@
+/** The delivering half: redeems what was signed, makes it, records it; or takes it back. Never decides. */
+import type { Intent } from '../domain/lease.ts'
+import type { Meter } from '../domain/meter.ts'
+import type { Delivering } from '../domain/ports.ts'
+import { BrokerError } from '../domain/problems.ts'
+import type { Presented } from '../domain/request.ts'
+import { NoEffect, type Revoked } from './connector.ts'
+import { isTimeout, within } from './deadline.ts'
+import { conclude, type FailReason, FINAL, isEnding, putOff } from './endings.ts'
+import { activateLease, findLease, type Held, leaseOf, stopUnder } from './leases.ts'
+import { redeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
+
+// Together less than the ten seconds after which a caller has been answered.
+const ISSUE_MS = 6000
+const TAKE_BACK_MS = 3000
+/** A decision lives for a minute: after that nobody can redeem it. */
+const DECISION_LIFE_MS = 70_000
+
+export interface CdpOptions extends Redeeming {
+  readonly meter?: Meter
+  /** Told what `takeBack`, which never throws, could not do. */
+  readonly trouble?: (error: unknown) => void
+}
+
+export function createCdp(options: CdpOptions): Delivering['cdp'] {
+  const { tenant, pool, targets, meter } = options
+  return {
+    redeem: (signed, presented) => redeem(options, signed, presented),
+
+    async mint(intent) {
+      const target = targets.get(intent.target)
+      try {
+        if (target === undefined) throw new NoEffect('no such target')
+        const made = await within(ISSUE_MS, (signal) => target.issue(intent, signal))
+        // Also refuses an expiry that is no time at all.
+        if (made.expiresAt.getTime() <= intent.expiresAt.getTime()) return made
+        throw new Error('the target made it longer than was decided')
+      } catch (cause) {
+        meter?.count('procura_credentials_failed_total', { connector: intent.connector })
+        throw failureOf(intent, cause)
+      }
+    },
+
+    async activate(tx, intent, made) {
+      const held = await activateLease(tx, tenant, intent, made)
+      if (held === null) {
+        const kind = await stopUnder(tx, tenant, intent.lease)
+        throw kind === null ? stale(intent, 'expired') : stoppedBy(intent, kind)
+      }
+      meter?.count('procura_credentials_issued_total', { connector: intent.connector })
+      return leaseOf(held)
+    },
+
+    issuance: (intent, { kind, expiresAt }, presented) => ({
+      ...{ type: 'issuance', act: actOf(intent, presented), eventId: intent.eventId },
+      ...{ intent, kind, expiresAt },
+    }),
+
+    async takeBack(intent, cause) {
+      try {
+        await takeBack(options, intent, cause)
+      } catch (error) {
+        // The row still says `minting`, or `active`: the sweeper finds it by that.
+        options.trouble?.(error)
+      }
+    },
+
+    async find(lease, decision) {
+      const { held, now } = await findLease(pool, tenant, lease)
+      if (held !== null) return told(held, decision)
+      // Recorded, and not redeemed: it is on its way, or the process died between the two.
+      const age = now.getTime() - madeAt(decision)
+      throw age < DECISION_LIFE_MS ? inFlight(decision) : stale({ decision }, 'expired')
+    },
+  }
+}
+
+/** Revokes by name unless nothing can exist, then records how it ended; what is unknown is put off. */
+async function takeBack(options: CdpOptions, intent: Intent, cause: unknown): Promise<void> {
+  const { tenant, pool, ledger } = options
+  const reason = reasonOf(cause)
+  const revoked = isNoEffect(cause) ? { found: false } : await revokeNow(options, intent)
+  if (revoked === null) {
+    const later = { lease: intent.lease, delayMs: 1000 }
+    const isPutOff = await putOff(pool, tenant, { ...later, reason, from: ['minting'] })
+    // Its commit had happened, though nobody could tell us: it was issued, and reached nobody.
+    if (isPutOff) return
+    await putOff(pool, tenant, { ...later, reason: 'delivery_unknown', from: ['active'] })
+    return
+  }
+  const isEnforced = options.targets.get(intent.target)?.connector.spending === 'enforced'
+  const act = actOf(intent, { requestId: intent.requestId, face: 'system' })
+  const ended = { intent, act, found: revoked.found, isEnforced }
+  if (await conclude({ tenant, ledger }, { ...ended, reason, from: ['minting'] })) return
+  await conclude(
+    { tenant, ledger },
+    { ...ended, reason: 'delivery_unknown', from: ['active', 'revoke_pending'] },
+  )
+}
+
+/** `null`: the target has not confirmed. */
+async function revokeNow(options: CdpOptions, intent: Intent): Promise<Revoked | null> {
+  const target = options.targets.get(intent.target)
+  if (target === undefined) return null
+  try {
+    return await within(TAKE_BACK_MS, (signal) => target.revoke(intent.downstreamName, signal))
+  } catch (error) {
+    options.trouble?.(error)
+    return null
+  }
+}
+
+/** Unknown is not success, and not a denial. The cause stays with us: it may be a target's words. */
+function failureOf({ decision }: Intent, cause: unknown): BrokerError {
+  const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
+  const shown = { decision }
+  return new BrokerError(isLate ? 'downstream_timeout' : 'downstream_failed', { cause, shown })
+}
+
+const isNoEffect = (cause: unknown) =>
+  cause instanceof BrokerError && cause.cause instanceof NoEffect
+
+function reasonOf(cause: unknown): FailReason {
+  if (!(cause instanceof BrokerError)) return 'not_recorded'
+  const { code } = cause
+  if (code === 'downstream_failed' || code === 'downstream_timeout') return code
+  return code === 'chain_invalid' || code === 'decision_stale' ? 'aborted' : 'not_recorded'
+}
+
+/** The agent, as the decision that it collected names it. */
+function actOf(
+  { agent, instance, jkt }: Intent,
+  { requestId, face }: Pick<Presented, 'requestId' | 'face'>,
+) {
+  const authentication = 'session_dpop' as const
+  const actor = { kind: 'agent' as const, id: agent, instance, authentication, jkt }
+  return { requestId, face, actor }
+}
+
+/** For one who asks again: what became of it, and never its secret. */
+function told(held: Held, decision: string) {
+  const { state, endReason } = held
+  if (state === 'minting') throw inFlight(decision)
+  const isFailure = isEnding(endReason) && FINAL[endReason] === 'failed'
+  if (!isFailure) return leaseOf(held)
+  const code = endReason === 'downstream_timeout' ? 'downstream_timeout' : 'downstream_failed'
+  throw new BrokerError(code, { shown: { decision } })
+}
+
+function inFlight(decision: string): BrokerError {
+  return new BrokerError('idempotency_in_flight', { shown: { decision, retryAfterSeconds: 1 } })
+}
+
+/** Milliseconds since 1970 at which an id was made: its first ten characters of base 32. */
+function madeAt(id: string): number {
+  const [, code = ''] = id.split('_')
+  return [...code.slice(0, 10)].reduce((sum, digit) => sum * 32 + CROCKFORD.indexOf(digit), 0)
+}
+const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'

@@ -1,0 +1,68 @@
+/** Leases whose end is due, each claimed by one sweeper for a while. */
+import type { Pool } from 'pg'
+import { ask } from '../db/ask.ts'
+import type { RevocationId } from '../domain/ids.ts'
+import { type Ending, isEnding } from './endings.ts'
+import { COLUMNS, type Held, heldOf, type Row, STOPPED } from './leases.ts'
+
+export interface Claimed extends Held {
+  readonly claim: string
+  readonly reason: Ending
+  readonly stop: { readonly revocation: RevocationId; readonly kind: string } | null
+}
+
+export interface Claiming {
+  readonly tenant: string
+  /** Names this claim; a write later is conditional on it. */
+  readonly claim: string
+  readonly limit: number
+  /** In place of the database's time, for tests. */
+  readonly now?: Date | undefined
+}
+
+/**
+ * Claims up to `limit` of them, passing over what another sweeper is at. A claim lasts 30 seconds;
+ * a lease may be `minting` as long, after which whoever was making it is taken for dead.
+ */
+export async function claimDue(
+  pool: Pick<Pool, 'query'>,
+  { tenant, claim, limit, now }: Claiming,
+): Promise<Claimed[]> {
+  const rows = await ask<Row & { revocation: RevocationId | null; stopped: string | null }>(pool, {
+    name: 'lease_claim_due',
+    text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
+      due as (
+        select l.tenant, l.id, s.revocation, s.kind as stopped
+        from time, procura.lease l
+        left join lateral (
+          select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
+        ) s on true
+        where l.tenant = $1 and l.state in ('minting', 'active', 'revoke_pending')
+          and coalesce(l.claimed_until, '-infinity') < now
+          and coalesce(l.next_try_at, '-infinity') <= now
+          and case l.state
+            when 'minting' then l.updated_at < now - interval '30 s'
+            when 'active' then l.expires_at <= now or s.revocation is not null
+            else true end
+        order by l.attempts, l.expires_at limit $3
+        for update of l skip locked
+      )
+      update procura.lease l set claim = $2, claimed_until = time.now + interval '30 s'
+      from due, time where l.tenant = due.tenant and l.id = due.id
+      returning ${COLUMNS}, due.revocation, due.stopped`,
+    values: [tenant, claim, limit, now ?? null],
+  })
+  return rows.map((row) => {
+    const { revocation, stopped } = row
+    const stop = revocation === null ? null : { revocation, kind: stopped ?? 'stopped' }
+    const held = heldOf(row)
+    return { ...held, claim, stop, reason: reasonOf(held, stop !== null) }
+  })
+}
+
+/** What was begun goes on for the reason it was begun for. */
+function reasonOf({ state, endReason }: Held, isStopped: boolean): Ending {
+  if (isEnding(endReason)) return endReason
+  if (state === 'minting') return 'found_after_crash'
+  return isStopped ? 'revoked' : 'expired'
+}

@@ -1,0 +1,60 @@
+/** A minted token as a target presents it: read here, believed only while its lease is live. */
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import { ask } from '../db/ask.ts'
+import { type CredentialId, isId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import { JwsError, readToken, type Signer } from '../domain/jws.ts'
+import type { ProvenService } from '../domain/person.ts'
+import { STOPPED } from './leases.ts'
+
+/** What we need of what `connectors/jwt.ts` puts in. */
+const Minted = z.object({
+  jti: z.custom<CredentialId>((value) => typeof value === 'string' && isId('crd', value)),
+  exp: z.int(),
+  cnf: z.object({ jkt: z.string() }),
+  authorization_details: z.tuple([z.object({ tool: z.string(), args_hash: z.string() })]),
+})
+
+export interface MintedToken {
+  readonly id: CredentialId
+  readonly expiresAt: Date
+  readonly jkt: string
+  readonly tool: string
+  readonly argsHash: string
+  readonly claims: JsonObject
+}
+
+/** `null`: not ours, altered, or for somebody else. Whether it is over, the database knows. */
+export function readMinted(
+  signer: Signer,
+  { audience }: ProvenService,
+  token: string,
+): MintedToken | null {
+  try {
+    const { claims } = readToken('credential', token, signer, { now: new Date(0), audience })
+    const { jti, exp, cnf, authorization_details } = Minted.parse(claims)
+    const [{ tool, args_hash: argsHash }] = authorization_details
+    return { id: jti, expiresAt: new Date(exp * 1000), jkt: cnf.jkt, tool, argsHash, claims }
+  } catch (error) {
+    if (error instanceof JwsError) return null
+    throw error
+  }
+}
+
+/** Read on the primary, each time; nothing is kept that could go stale. */
+export async function isLive(
+  { tenant, pool }: { tenant: string; pool: Pick<Pool, 'query'> },
+  { audience }: ProvenService,
+  { id, expiresAt }: MintedToken,
+): Promise<boolean> {
+  const rows = await ask(pool, {
+    name: 'lease_live',
+    text: `select from procura.lease l
+           where l.tenant = $1 and l.id = $2 and l.audience = $3 and l.state = 'active'
+             and least(l.expires_at, $4) > clock_timestamp()
+             and not exists (select from procura.stop s where ${STOPPED})`,
+    values: [tenant, id, audience, expiresAt],
+  })
+  return rows.length === 1
+}

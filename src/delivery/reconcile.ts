@@ -1,0 +1,41 @@
+/** What is at a target and has no live lease is ended: the target's truth against ours. */
+import type { Pool } from 'pg'
+import { ask } from '../db/ask.ts'
+import type { Meter } from '../domain/meter.ts'
+import { within } from './deadline.ts'
+import type { Targets } from './targets.ts'
+
+const LIST_MS = 5000
+
+export interface Reconciling {
+  readonly tenant: string
+  readonly pool: Pool
+  readonly targets: Targets
+  readonly meter?: Meter
+  readonly trouble?: (error: unknown) => void
+}
+
+/** The names of the orphans found; one that could not be ended is tried again next time. */
+export async function reconcile(options: Reconciling, name: string): Promise<string[]> {
+  const { tenant, pool, targets, meter, trouble } = options
+  const target = targets.get(name)
+  if (target === undefined) throw new Error(`There is no target ${name}`)
+  // There first, here second: what it lists has had its row for longer than that.
+  const there = await within(LIST_MS, (signal) => target.listOwn(signal))
+  if (there.length === 0) return []
+  const rows = await ask<{ name: string }>(pool, {
+    text: `select downstream_name as name from procura.lease
+           where tenant = $1 and downstream_name = any($2::text[])
+             and state in ('minting', 'active', 'revoke_pending')`,
+    values: [tenant, there],
+  })
+  const ours = new Set(rows.map((row) => row.name))
+  const orphans = there.filter((one) => !ours.has(one))
+  for (const orphan of orphans) {
+    meter?.count('procura_orphans_total', { target: name })
+    await within(LIST_MS, (signal) => target.revoke(orphan, signal)).catch((error: unknown) =>
+      trouble?.(error),
+    )
+  }
+  return orphans
+}

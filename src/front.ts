@@ -1,0 +1,87 @@
+/** What the HTTP front is handed: the parts, under the names that it knows them by. */
+import type { JsonObject } from './domain/json.ts'
+import type { KeySet } from './domain/jws.ts'
+import type { Broker, Decider } from './domain/ports.ts'
+import { createHealth } from './health.ts'
+import type { Front, FrontIdentity } from './http/front.ts'
+import type { Metrics } from './http/metrics.ts'
+import { publicJwks } from './keys.ts'
+import { createDecisionReader } from './ledger/decision-reader.ts'
+import type { LedgerReader } from './ledger/reader.ts'
+import type { Refusals } from './ledger/refusals.ts'
+import type { Slices } from './parts.ts'
+
+const VERSION = '0.1.0'
+const CONCURRENT_MAX = 256
+
+export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'credentials'> {
+  readonly broker: Broker
+  readonly decider: Pick<Decider, 'explain' | 'evaluate'>
+  readonly identity: FrontIdentity & { readonly agents: Front['agents'] }
+  readonly consents: Front['consents'] & Pick<Front['decider'], 'standing'>
+  readonly reader: LedgerReader
+  readonly refusals: Refusals
+  readonly metrics: Metrics
+  readonly pdp: { isHealthy(): boolean }
+  readonly ledgerKey: { readonly origin: string; readonly vkey: string }
+}
+
+/** `drain`: from now on it is not ready. */
+export function createFront(slices: Slices, parts: Fronted): { front: Front; drain: () => void } {
+  const { config, issuer, keys, pools, log, contract } = slices
+  const { broker, decider, identity, consents, approvals, revocation, credentials } = parts
+  const { tenant } = config
+  let isDraining = false
+  const decisions = createDecisionReader({ tenant, pool: pools.front, reader: parts.reader })
+  const front: Front = {
+    ...{ issuer, broker, identity, consents, approvals, revocation, credentials, decisions },
+    ...{ log, contract, meter: parts.metrics },
+    decider: { ...decider, standing: consents.standing },
+    agents: identity.agents,
+    ledger: ledgerOf(parts.reader),
+    metadata: {
+      version: VERSION,
+      dpopNonce: config.dpopNonce,
+      ledger: parts.ledgerKey,
+      jwks: {
+        sessions: () => jwksOf(keys.sessions),
+        decisions: () => jwksOf(keys.decisions),
+        credentials: () => jwksOf(keys.credentials),
+        evidence: () => jwksOf(keys.evidence),
+      },
+    },
+    health: createHealth({
+      ...{ tenant, recording: [pools.front, pools.pdp, pools.cdp] },
+      isPolicyHealthy: () => parts.pdp.isHealthy(),
+      isDraining: () => isDraining,
+    }),
+    metrics: () => parts.metrics.exposition(),
+    refused(face, code, caller) {
+      parts.refusals.count(face, code, caller)
+    },
+    limits: { requestsPerSecond: config.requestsPerSecond, concurrentMax: CONCURRENT_MAX },
+  }
+  return {
+    front,
+    drain: () => {
+      isDraining = true
+    },
+  }
+}
+
+/** The wire says `null` where the log's reader leaves out. */
+function ledgerOf(reader: LedgerReader): Front['ledger'] {
+  return {
+    entries: (_person, { eventType, subject, ...range }) =>
+      reader.entries({
+        ...range,
+        eventType: eventType ?? undefined,
+        subject: subject ?? undefined,
+      }),
+    checkpoint: () => reader.checkpoint(),
+    inclusion: ({ leaf, size }) => reader.inclusion(leaf, size ?? undefined),
+    consistency: (from, to) => reader.consistency(from, to),
+  }
+}
+
+const jwksOf = (set: KeySet) => publicJwks(set)['keys'] as JsonObject[]

@@ -1,0 +1,93 @@
+/** Pure: a question in Cedar's terms. Only what was computed or looked up goes in, never an argument. */
+import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs'
+import type { Terms } from '../domain/consent.ts'
+import type { PersonId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { Principal, Question } from '../domain/question.ts'
+import type { Tool } from '../domain/tool.ts'
+
+/** One evaluation: two entities, and the sponsor's when a rule looks through an agent to its sponsor. */
+export interface Asking {
+  readonly principal: TypeAndId
+  readonly action: TypeAndId
+  readonly resource: TypeAndId
+  readonly context: JsonObject
+  readonly entities: EntityJson[]
+}
+
+export type Sponsor = Extract<Principal, { kind: 'sponsor' }>
+
+/** May this principal of the chain make this call? `approved` is what only a person's yes makes true. */
+export function callAsked(question: Question, principal: Principal, approved: boolean): Asking {
+  const { call, purpose, depth, ttlSeconds, usesLeft, now } = question
+  const [sponsor] = question.principals
+  return {
+    principal: uidOf(principal),
+    action: { type: 'Action', id: call.tool.name },
+    resource: { type: 'Tool', id: call.tool.name },
+    context: {
+      ...{ purpose, depth, approved },
+      ...{ ttl_seconds: ttlSeconds, uses_left: usesLeft, now: now.toISOString() },
+      sender_constraint: call.tool.senderConstraint,
+      facts: call.facts,
+    },
+    entities: [
+      principalEntity(principal),
+      toolEntity(call.tool),
+      ...(principal.kind === 'agent' && sponsor.kind === 'sponsor'
+        ? [principalEntity(sponsor)]
+        : []),
+    ],
+  }
+}
+
+/** May this sponsor consent that an agent uses this tool, on these terms? */
+export function consentAsked(sponsor: Sponsor, tool: Tool, terms: Terms, now: Date): Asking {
+  return {
+    principal: uidOf(sponsor),
+    action: CONSENT,
+    resource: { type: 'Tool', id: tool.name },
+    context: {
+      purpose: terms.purpose,
+      max_uses: terms.maxUses,
+      max_hops: terms.maxHops,
+      max_ttl_seconds: terms.maxTtlSeconds,
+      now: now.toISOString(),
+    },
+    entities: [principalEntity(sponsor), toolEntity(tool)],
+  }
+}
+
+export const CONSENT: TypeAndId = { type: 'Action', id: 'consent' }
+
+export function sponsorOf(id: PersonId, groups: readonly string[]): Sponsor {
+  return { kind: 'sponsor', hop: null, id, groups }
+}
+
+function uidOf({ kind, id }: Principal): TypeAndId {
+  return { type: kind === 'sponsor' ? 'Sponsor' : 'Agent', id }
+}
+
+function principalEntity(principal: Principal): EntityJson {
+  const uid = uidOf(principal)
+  if (principal.kind === 'sponsor') {
+    return { uid, attrs: { groups: [...principal.groups] }, parents: [] }
+  }
+  const { sponsor, model } = principal
+  const attrs = {
+    sponsor: { type: 'Sponsor', id: sponsor },
+    tier: model?.tier ?? 'unknown',
+    tier_attested: model?.basis === 'attested',
+  }
+  return { uid, attrs, parents: [] }
+}
+
+function toolEntity({ name, risk, target, groups }: Tool): EntityJson {
+  return {
+    uid: { type: 'Tool', id: name },
+    attrs: { risk: RISK[risk], target },
+    parents: groups.map((group) => ({ type: 'ToolGroup', id: group })),
+  }
+}
+
+const RISK = { low: 1, medium: 2, high: 3 }

@@ -1,0 +1,107 @@
+/** The PDP: reads calls, decides, and signs what is on record as allowed. It never sees a credential. */
+import type { Pool } from 'pg'
+import type { Chain } from '../domain/chain.ts'
+import type { Terms } from '../domain/consent.ts'
+import type { Decision, Deny, Ruling, Settled } from '../domain/decision.ts'
+import type { PersonId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { Signer } from '../domain/jws.ts'
+import { unavailable } from '../domain/problems.ts'
+import type { Question } from '../domain/question.ts'
+import type { Recorded } from '../domain/recorded.ts'
+import type { CredentialRequest } from '../domain/request.ts'
+import { toldOf } from '../domain/ruling.ts'
+import { covers } from '../domain/scope.ts'
+import type { Tool, ToolCall } from '../domain/tool.ts'
+import { sponsorOf } from './asking.ts'
+import { readCall } from './call.ts'
+import { createEngine } from './cedar.ts'
+import { consentRefused } from './consenting.ts'
+import { decide } from './decide.ts'
+import type { Evaluation } from './evaluate.ts'
+import { type Every, everyMs } from './every.ts'
+import { loadGrammar } from './grammar.ts'
+import type { InForce } from './policy-set.ts'
+import { createPublisher, type Publisher, type Records, type Report } from './publish.ts'
+import type { Purpose } from './purposes.ts'
+import { createReplay } from './replay.ts'
+import { sign } from './sign.ts'
+
+export interface PdpOptions {
+  readonly tenant: string
+  /** Connections of role `procura_pdp`. */
+  readonly pool: Pool
+  /** The front side's: publishing is its act. */
+  readonly ledger: Records
+  /** The keys of `pdp-decision+jwt`. */
+  readonly signer: Signer
+  readonly report: Report
+  readonly every?: Every
+}
+
+export interface Pdp extends Omit<Publisher, 'current'> {
+  /** Throws `unknown_tool`, `unknown_purpose`, `arguments_invalid`; 503 without a policy set. */
+  read(request: CredentialRequest): ToolCall
+  decide(chain: Chain, question: Question): Promise<Decision>
+  rule(recorded: Recorded<Settled>): Ruling
+  /**
+   * Why this sponsor may not hand these tools on, or `null`. Throws `unknown_tool` for a pattern that
+   * covers no declared tool, `unknown_purpose`, `policy_error`.
+   */
+  mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Deny | null>
+  isPurpose(purpose: string): boolean
+  /** Whether a scope covers at least one declared tool. */
+  isDeclared(scope: string): boolean
+  tools(): readonly Tool[]
+  purposes(): readonly Purpose[]
+  /** There is a set in force, and the engine answers right what it is known to answer. */
+  isHealthy(): boolean
+  /** A recorded decision made again, from its snapshot, by the set that it names. */
+  replay(snapshot: JsonObject): Promise<Evaluation>
+}
+export interface ConsentingPerson {
+  readonly id: PersonId
+  readonly groups: readonly string[]
+}
+
+/** Without a policy set in force it refuses everything: `publish`, `follow` or `watchFolder` brings one. */
+export async function createPdp(options: PdpOptions): Promise<Pdp> {
+  const { tenant, pool, ledger, signer, report, every = everyMs } = options
+  const parse = await loadGrammar()
+  const engine = createEngine()
+  const publisher = createPublisher({ tenant, pool, ledger, engine, parse, every, report })
+  const { publish, follow, watchFolder } = publisher
+
+  function inForce(): InForce {
+    const set = publisher.current()
+    if (set === null) throw unavailable('policy')
+    return set
+  }
+
+  return {
+    ...{ publish, follow, watchFolder },
+    read(request) {
+      const { catalogue, purposes } = inForce()
+      return readCall(catalogue, purposes, request)
+    },
+    decide: (chain, question) =>
+      new Promise((resolve) => {
+        resolve(decide(inForce(), chain, question))
+      }),
+    rule(recorded) {
+      const { answer } = recorded.value.decision
+      if (answer.kind === 'allow') return { kind: 'allow', signed: sign(recorded, signer) }
+      return toldOf(recorded.value)
+    },
+    mayConsent: (sponsor, terms, now) =>
+      new Promise((resolve) => {
+        resolve(consentRefused(inForce(), sponsorOf(sponsor.id, sponsor.groups), terms, now))
+      }),
+    isPurpose: (purpose) => inForce().purposes.has(purpose),
+    isDeclared: (scope) => [...inForce().catalogue.keys()].some((name) => covers(scope, name)),
+    tools: () => [...inForce().catalogue.values()].map(({ tool }) => tool),
+    purposes: () => [...inForce().purposes.values()],
+    isHealthy: () => publisher.current() !== null && engine.isHealthy(),
+    replay: createReplay({ tenant, pool, parse, current: publisher.current }),
+  }
+}

@@ -1,0 +1,124 @@
+/** Puts policy sets in force: at once or not at all, here and on every other replica. */
+import type { Pool } from 'pg'
+import { type Act, bySystem } from '../domain/request.ts'
+import type { Tx } from '../domain/tx.ts'
+import type { Engine } from './cedar.ts'
+import type { Every } from './every.ts'
+import type { Parse } from './facts/sql.ts'
+import { policySetHash, type PolicyFiles } from './files.ts'
+import { PolicySetRefused } from './findings.ts'
+import { readFolder } from './folder.ts'
+import { type InForce, type PolicySet, prepareSet } from './policy-set.ts'
+import { epochInForce, newestSet, type Published, putInForce } from './stored-sets.ts'
+
+/** The front side's ledger, as far as it is needed here. */
+export interface Records {
+  record(key: null, work: (tx: Tx) => Promise<Published>): Promise<{ readonly value: number }>
+}
+
+/** Told of what went wrong where nobody waits for an answer. */
+export type Report = (what: string, why: unknown) => void
+
+export interface Publishing {
+  readonly tenant: string
+  /** May read policy sets and epochs. */
+  readonly pool: Pool
+  readonly ledger: Records
+  readonly engine: Engine
+  readonly parse: Parse
+  readonly every: Every
+  readonly report: Report
+}
+
+export interface Publisher {
+  readonly current: () => InForce | null
+  /** Epoch of the set, which is in force here when this resolves. Throws `PolicySetRefused`. */
+  readonly publish: (files: PolicyFiles, by: Act) => Promise<number>
+  /** Takes over what is in force in the database, now and whenever that changes. */
+  readonly follow: () => Promise<() => void>
+  /** Publishes a folder, now and whenever its content changes. What is refused is reported. */
+  readonly watchFolder: (folder: string) => Promise<() => void>
+}
+
+const FOLLOW_MS = 500 // Others decide by the old set for at most a second after a publication.
+const FOLDER_MS = 500
+
+export function createPublisher(publishing: Publishing): Publisher {
+  const { tenant, pool, ledger, engine, parse } = publishing
+  let inForce: InForce | null = null
+
+  /** A set that is older than the one in force is never gone back to. */
+  function adopt({ compiled, ...set }: PolicySet, epoch: number): void {
+    if (inForce !== null && epoch <= inForce.epoch) return
+    inForce = { ...set, epoch, policies: engine.use(compiled) }
+  }
+
+  async function publish(files: PolicyFiles, by: Act): Promise<number> {
+    const set = await prepareSet(files, parse)
+    const { value: epoch } = await ledger.record(null, (tx) => putInForce(tx, tenant, set, by))
+    adopt(set, epoch)
+    return epoch
+  }
+
+  async function catchUp(): Promise<void> {
+    const epoch = await epochInForce(pool, tenant)
+    if (epoch <= (inForce?.epoch ?? 0)) return
+    const stored = await newestSet(pool, tenant)
+    if (stored === null) return
+    if (policySetHash(stored.files) !== stored.hash) throw new Error('a stored set is not its hash')
+    adopt(await prepareSet(stored.files, parse), stored.epoch)
+  }
+
+  return {
+    current: () => inForce,
+    publish,
+    follow: () =>
+      repeat(publishing, FOLLOW_MS, {
+        what: 'the policy set in force could not be loaded',
+        work: catchUp,
+      }),
+    watchFolder: (folder) =>
+      repeat(publishing, FOLDER_MS, {
+        what: 'the policies of the folder are not in force',
+        work: folderWatch(folder, publish),
+      }),
+  }
+}
+
+/** Publishes what the folder has become. What was refused is not tried again until it changes. */
+function folderWatch(folder: string, publish: Publisher['publish']): () => Promise<void> {
+  let seen = ''
+  return async () => {
+    const files = await readFolder(folder)
+    const hash = policySetHash(files)
+    if (hash === seen) return
+    try {
+      await publish(files, bySystem('policy-folder'))
+    } catch (error) {
+      if (error instanceof PolicySetRefused) seen = hash
+      throw error
+    }
+    seen = hash
+  }
+}
+
+/** Once now, then again and again. The same complaint is reported once. */
+async function repeat(
+  { every, report }: Publishing,
+  ms: number,
+  { what, work }: { what: string; work: () => Promise<void> },
+): Promise<() => void> {
+  let said = ''
+  const attempt = async () => {
+    try {
+      await work()
+      said = ''
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if (why !== said) report(what, error)
+      said = why
+    }
+  }
+  await attempt()
+  return every(ms, attempt)
+}

@@ -1,0 +1,238 @@
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { questionOf } from '../../src/domain/question.ts'
+import { bySystem } from '../../src/domain/request.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { createLog } from '../../src/ledger/log.ts'
+import { createSealer } from '../../src/ledger/sealed.ts'
+import type { Every } from '../../src/policy/every.ts'
+import { type PolicyFiles, policySetHash } from '../../src/policy/files.ts'
+import { createPdp } from '../../src/policy/pdp.ts'
+import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { aChain, aSigner, files } from './world.ts'
+
+const act = bySystem('test')
+const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
+
+/** Another replica. Its timers are turned by hand: `tick` does at once what they would do in time. */
+async function replica(db: TestDatabase) {
+  const works: (() => Promise<void>)[] = []
+  const every: Every = (_ms, work) => {
+    works.push(work)
+    return () => works.splice(works.indexOf(work), 1)
+  }
+  const reports: string[] = []
+  const pdp = await createPdp({
+    tenant: 'main',
+    pool: db.pool('procura_pdp'),
+    ledger: createLog({
+      tenant: 'main',
+      pool: db.pool('procura_front'),
+      door: 'append_registered',
+      sealer,
+    }),
+    signer: aSigner(),
+    every,
+    report: (what, why) => reports.push(`${what}: ${why instanceof Error ? why.message : ''}`),
+  })
+  const tick = async () => {
+    for (const work of works) await work()
+  }
+  return { pdp, tick, reports }
+}
+type Replica = Awaited<ReturnType<typeof replica>>
+
+const sql = 'select * from orders'
+const closed: PolicyFiles = {
+  ...files,
+  'more.cedar': `@id("closed") @say("closed") forbid (principal, action == Action::"sql.query", resource);`,
+  'sql.test.yaml': '[]',
+}
+const broken: PolicyFiles = { ...files, 'more.cedar': 'forbid (principal' }
+
+async function decision({ pdp }: Replica) {
+  const call = pdp.read({ tool: 'sql.query', arguments: { sql } })
+  const chain = aChain()
+  return await pdp.decide(chain, questionOf(chain, call, null))
+}
+const answers = async (replica: Replica) => (await decision(replica)).answer.kind
+
+const folders: string[] = []
+async function folderOf(content: PolicyFiles): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'policies-'))
+  folders.push(folder)
+  await mkdir(join(folder, 'tools'))
+  await fill(folder, content)
+  return folder
+}
+const fill = (folder: string, content: PolicyFiles) =>
+  Promise.all(Object.entries(content).map(([name, text]) => writeFile(join(folder, name), text)))
+
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
+
+describe('a policy set', () => {
+  it('is what everything waits for: without one nothing is decided, and nobody is ready', async () => {
+    const { pdp } = await replica(await freshDatabase())
+    expect(pdp.isHealthy()).toBe(false)
+    expect(() => pdp.read({ tool: 'sql.query', arguments: { sql } })).toThrow(
+      expect.objectContaining({
+        code: 'unavailable',
+        shown: expect.objectContaining({
+          evaluation: { status: 'not_evaluated', unavailableInput: 'policy' },
+        }) as unknown,
+      }),
+    )
+  })
+
+  it('is put in force with the next epoch and an entry of the ledger, as one act', async () => {
+    const db = await freshDatabase()
+    const one = await replica(db)
+    expect(await one.pdp.publish(files, act)).toBe(1)
+    expect(await one.pdp.publish(closed, act)).toBe(2)
+    const stored = await db.query(
+      'select epoch::int, hash, event_id from procura.policy_set order by epoch',
+    )
+    expect(stored).toMatchObject([
+      { epoch: 1, hash: policySetHash(files) },
+      { epoch: 2, hash: policySetHash(closed) },
+    ])
+    const [, last] = await db.query<{ change: object; event_id: string }>(
+      `select entry::jsonb -> 'change' as change, event_id from ledger.leaf where event_type = 'admin_change' order by index`,
+    )
+    expect(last).toMatchObject({
+      change: {
+        kind: 'policy_set',
+        before_hash: policySetHash(files),
+        after_hash: policySetHash(closed),
+      },
+      event_id: stored[1]?.['event_id'],
+    })
+  })
+
+  it('that is in force already is not published again', async () => {
+    const db = await freshDatabase()
+    const [one, two] = [await replica(db), await replica(db)]
+    const epochs = await Promise.all([one.pdp.publish(files, act), two.pdp.publish(files, act)])
+    expect(epochs).toEqual([1, 1])
+    expect(await db.query('select from ledger.leaf')).toHaveLength(1)
+    expect(two.pdp.isHealthy()).toBe(true)
+  })
+
+  it('[POL-11] that one replica puts in force decides on the others after their next look', async () => {
+    const db = await freshDatabase()
+    const [one, two] = [await replica(db), await replica(db)]
+    await one.pdp.publish(files, act)
+    await two.pdp.follow()
+    expect([await answers(one), await answers(two)]).toEqual(['allow', 'allow'])
+    await one.pdp.publish(closed, act)
+    await two.tick()
+    const decided = [await decision(one), await decision(two)]
+    expect(
+      decided.map(({ answer, policyEpoch, policySetHash: hash }) => [
+        answer.kind,
+        policyEpoch,
+        hash,
+      ]),
+    ).toEqual(Array.from({ length: 2 }, () => ['deny', 2, policySetHash(closed)]))
+  })
+
+  it('[POL-10] that is refused changes nothing anywhere', async () => {
+    const db = await freshDatabase()
+    const one = await replica(db)
+    await one.pdp.publish(files, act)
+    await expect(one.pdp.publish(broken, act)).rejects.toThrow('more.cedar: line 1')
+    expect(await answers(one)).toBe('allow')
+    expect(await db.query('select from procura.policy_set')).toHaveLength(1)
+    expect(await db.query('select from ledger.leaf')).toHaveLength(1)
+  })
+
+  it('that was altered in the database is not taken over, and it is said once', async () => {
+    const db = await freshDatabase()
+    const [one, two] = [await replica(db), await replica(db)]
+    await one.pdp.publish(files, act)
+    await two.pdp.follow()
+    await one.pdp.publish(closed, act)
+    await db.query(`update procura.policy_set set files = files - 'more.cedar' where epoch = 2`)
+    await two.tick()
+    await two.tick()
+    expect(two.reports).toEqual([
+      'the policy set in force could not be loaded: a stored set is not its hash',
+    ])
+    expect(await decision(two)).toMatchObject({ policyEpoch: 1, answer: { kind: 'allow' } })
+  })
+
+  it('[POL-17] that is no longer in force still makes its decisions again', async () => {
+    const one = await replica(await freshDatabase())
+    await one.pdp.publish(files, act)
+    const { snapshot, answer, verdicts } = await decision(one)
+    await one.pdp.publish(closed, act)
+    expect(await answers(one)).toBe('deny')
+    expect(await one.pdp.replay(snapshot)).toMatchObject({ answer, verdicts })
+    expect(await answers(one)).toBe('deny')
+  })
+})
+
+describe('a folder', () => {
+  it('[POL-10] is in force when it changes, and what is refused keeps the old set and says why', async () => {
+    const db = await freshDatabase()
+    const one = await replica(db)
+    const folder = await folderOf(files)
+    await one.pdp.watchFolder(folder)
+    expect(await answers(one)).toBe('allow')
+    await fill(folder, broken)
+    await one.tick()
+    await one.tick()
+    expect(await answers(one)).toBe('allow')
+    expect(one.reports).toHaveLength(1)
+    expect(one.reports[0]).toContain('more.cedar: line 1')
+    await fill(folder, closed)
+    await one.tick()
+    expect(await answers(one)).toBe('deny')
+    expect(await db.query('select from procura.policy_set')).toHaveLength(2)
+  })
+
+  it('that cannot be published for want of a database is published when it is back', async () => {
+    const db = await freshDatabase()
+    const one = await replica(db)
+    await db.query('alter table procura.policy_set rename to gone')
+    await one.pdp.watchFolder(await folderOf(files))
+    expect(one.pdp.isHealthy()).toBe(false)
+    await db.query('alter table procura.gone rename to policy_set')
+    await one.tick()
+    expect(one.pdp.isHealthy()).toBe(true)
+  })
+})
+
+describe('a sponsor', () => {
+  it('hands on only what the rules let them', async () => {
+    const { pdp } = await replica(await freshDatabase())
+    await pdp.publish(files, act)
+    const { consent } = aChain()
+    const now = new Date('2026-11-21T10:00:00.000Z')
+    const may = (groups: string[], terms: object) =>
+      pdp.mayConsent({ id: consent.sponsor, groups }, { ...consent.terms, ...terms }, now)
+    expect(await may([], {})).toBeNull()
+    expect(await may([], { purpose: 'maintenance' })).toMatchObject({
+      kind: 'deny',
+      reason: 'no_permit',
+      stoppedBy: { kind: 'sponsor' },
+    })
+    expect(await may(['dba'], { purpose: 'maintenance' })).toBeNull()
+    expect(await may(['support'], { tools: ['sql.*', 'payments.refund'] })).toMatchObject({
+      kind: 'deny',
+    })
+    await expect(may([], { tools: ['sql.query', 'no.*'] })).rejects.toMatchObject({
+      code: 'unknown_tool',
+    })
+    await expect(may([], { purpose: 'fun' })).rejects.toMatchObject({ code: 'unknown_purpose' })
+    expect([
+      pdp.isDeclared('payments.*'),
+      pdp.isDeclared('pay.*'),
+      pdp.isPurpose('support'),
+      pdp.isPurpose('sup'),
+    ]).toEqual([true, false, true, false])
+  })
+})

@@ -1,0 +1,78 @@
+/** Brokers as they run at work: processes of their own, configured by the environment, asked over HTTP. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
+const START_SECONDS = 30
+
+export interface Process {
+  /** What it printed so far. */
+  readonly stdout: () => string
+  readonly stderr: () => string
+  readonly signal: (name: NodeJS.Signals) => void
+  /** Its exit code; `null` when a signal ended it. */
+  readonly ended: Promise<number | null>
+}
+
+export interface BrokerProcess extends Process {
+  readonly issuer: string
+  readonly port: number
+}
+
+const running = new Set<ChildProcess>()
+
+/** Starts a command that goes on running; resolves when a line of its output matches. */
+export async function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  ready: RegExp,
+): Promise<Process & { readonly match: RegExpExecArray }> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  const ended = once(child, 'close').then(([code]) => {
+    running.delete(child)
+    return code as number | null
+  })
+  const deadline = performance.now() + START_SECONDS * 1000
+  for (;;) {
+    const match = ready.exec(stdout())
+    const signal = (name: NodeJS.Signals) => {
+      child.kill(name)
+    }
+    if (match) return { match, stdout, stderr, signal, ended }
+    const isOver = child.exitCode !== null || child.signalCode !== null
+    if (isOver || performance.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new Error(`procura ${args.join(' ')} did not start: ${stderr()}${stdout()}`)
+    }
+    await Promise.race([once(child.stdout, 'data'), ended, once(child.stderr, 'data')])
+  }
+}
+
+export async function startBroker(env: Readonly<Record<string, string>>): Promise<BrokerProcess> {
+  const started = await start(['serve'], { PROCURA_PORT: '0', ...env }, READY)
+  const [, issuer = '', port = ''] = started.match
+  return { ...started, issuer, port: Number(port) }
+}
+const READY = /^ready +(\S+)\nlistens +\S+:(\d+)\n/m
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  return () => Buffer.concat(chunks).toString()
+}
+
+afterAll(async () => {
+  for (const child of running) {
+    child.kill('SIGTERM')
+    const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    clearTimeout(late)
+  }
+})

@@ -1,0 +1,62 @@
+/** Two brokers on one database, and a consent that is good for one call. */
+import { createPublicKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { fromDatabase } from '../../src/cli/ledger-export.ts'
+import { Refused } from '../../src/client/errors.ts'
+import { vkeyOf } from '../../src/ledger/checkpoint.ts'
+import { verifyLedger } from '../../src/ledger/verify.ts'
+import { freshDatabase, freshTarget } from '../pg/database.ts'
+import { startBalancer } from './balancer.ts'
+import { startBroker } from './broker.ts'
+import { aHouse, aRun, callers, eventually, REFUND, REFUNDING } from './house.ts'
+
+const CALLS = 20
+
+it('of twenty calls at once over two brokers on one use, one succeeds, and the ledger verifies', async () => {
+  const [database, target, balancer] = [
+    await freshDatabase(),
+    await freshTarget(),
+    await startBalancer(),
+  ]
+  const shop = { url: target.url, database: target.name, ending: target.role('') }
+  const home = await aHouse({ databaseUrl: database.url, shop })
+  const env = { ...home.env, PROCURA_ISSUER: balancer.origin }
+  const brokers = await Promise.all([
+    startBroker(env),
+    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
+  ])
+  balancer.to(...brokers.map(({ port }) => port))
+  expect(brokers.map(({ issuer }) => issuer)).toEqual([balancer.origin, balancer.origin])
+
+  const by = callers(home, balancer.origin)
+  const { client } = await aRun(by.as('kim'), balancer.origin, { ...REFUNDING, max_uses: 1 })
+  await client.connect()
+  const ask = { tool: 'payments.refund', arguments: REFUND }
+  const calls = Array.from({ length: CALLS }, () => client.requestCredential(ask))
+  const results = await Promise.allSettled(calls)
+
+  const refusals = results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []))
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  expect(refusals.map((it) => (it instanceof Refused ? it.code : it))).toEqual(
+    Array.from({ length: CALLS - 1 }, () => 'budget_exhausted'),
+  )
+  const [one = 0, two = 0] = balancer.given()
+  expect(Math.min(one, two), 'both brokers were asked').toBeGreaterThan(2)
+
+  const size = async () => {
+    const [row] = await database.query<{ leaves: number; signed: number }>(
+      `select (select count(*) from ledger.leaf) as leaves,
+              (select max(size) from ledger.checkpoint) as signed`,
+    )
+    return row?.leaves === row?.signed ? (row?.leaves ?? null) : null
+  }
+  const leaves = await eventually('a checkpoint over all', size)
+  const key = createPublicKey(readFileSync(join(home.keysDir, 'ledger.key'), 'utf8'))
+  const vkey = vkeyOf(`${new URL(balancer.origin).host}/v1/ledger`, key)
+  const verdict = await verifyLedger(fromDatabase(database.pool('procura_verify'), 'main'), {
+    vkeys: [vkey],
+  })
+  expect(verdict).toMatchObject({ ok: true, entries: leaves })
+})
