@@ -148,14 +148,9 @@ function entriesOf(
   { justification }: CredentialRequest,
   opened: Approval | null | undefined,
 ): LedgerEntry[] {
-  const sealed = justification === undefined ? {} : { sealed: quoted(justification) }
+  const quoted = { fields: ['justification'], payload: { justification: justification ?? '' } }
+  const sealed = justification === undefined ? {} : { sealed: quoted }
   const decision: LedgerEntry = { type: 'decision', act, settled, ...sealed }
-  return opened
-    ? [decision, { type: 'approval_requested', act, settled, approval: opened }]
-    : [decision]
+  if (!opened) return [decision]
+  return [decision, { type: 'approval_requested', act, settled, approval: opened }]
 }
-
-const quoted = (justification: string) => ({
-  fields: ['justification'],
-  payload: { justification },
-})

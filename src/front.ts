@@ -9,7 +9,7 @@ import { publicJwks } from './keys.ts'
 import { createDecisionReader } from './ledger/decision-reader.ts'
 import type { LedgerReader } from './ledger/reader.ts'
 import type { Refusals } from './ledger/refusals.ts'
-import type { Slices } from './parts.ts'
+import type { Slices } from './slices.ts'
 
 const VERSION = '0.1.0'
 const CONCURRENT_MAX = 256

@@ -2,7 +2,6 @@
 import { createApprovals } from './approvals/approvals.ts'
 import { createBroker, createDecider } from './broker.ts'
 import { createBudgets } from './budgets/budgets.ts'
-import type { Config } from './config.ts'
 import { createConsents } from './consent/consents.ts'
 import { createCdp } from './delivery/cdp.ts'
 import { createConnectors } from './delivery/connectors.ts'
@@ -10,14 +9,11 @@ import { createCredentials } from './delivery/credentials.ts'
 import { createVault } from './delivery/seal.ts'
 import { createSweeper } from './delivery/sweep.ts'
 import { createTargets } from './delivery/targets.ts'
-import type { Clock } from './domain/clock.ts'
 import { createFront } from './front.ts'
-import type { Front, Log } from './http/front.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createIdentity } from './identity/authenticate.ts'
 import { createNonces } from './identity/nonce.ts'
 import { createShownProofs } from './identity/shown-proof.ts'
-import type { Keys } from './keys.ts'
 import { vkeyOf } from './ledger/checkpoint.ts'
 import { createLog, type LogOptions } from './ledger/log.ts'
 import { createReader } from './ledger/reader.ts'
@@ -25,29 +21,51 @@ import { createRefusals } from './ledger/refusals.ts'
 import { createSealer } from './ledger/sealed.ts'
 import { createSigner } from './ledger/signer.ts'
 import { createPdp } from './policy/pdp.ts'
-import type { Pools, Side } from './pools.ts'
+import type { Side } from './pools.ts'
+import type { Slices } from './slices.ts'
 import { createRevocation } from './revocation/revocation.ts'
 
 const CONSENT_DAYS_MAX = 90
 const SIGN_IN_SECONDS_MAX = 8 * 3600
 const OPEN_APPROVALS_MAX = 50
 
-export interface Slices {
-  readonly config: Config
-  readonly issuer: string
-  readonly keys: Keys
-  readonly pools: Pools
-  readonly log: Log
-  readonly clock: Clock
-  readonly contract: string
-}
-
 export type Parts = Awaited<ReturnType<typeof createParts>>
 
 /** @throws Error when an issuer, a service or a target cannot be used as it is configured */
 export async function createParts(slices: Slices) {
-  const { config, issuer, keys, pools, log, clock } = slices
-  const { tenant, trust } = config
+  const shared = createShared(slices)
+  const deciding = await createDeciding(slices, shared)
+  const delivering = createDelivering(slices, shared)
+
+  const { ledgers, metrics } = shared
+  const { approvals, pdp } = deciding
+  const revocation = createRevocation({
+    ...{ tenant: slices.config.tenant, pool: slices.pools.front, ledger: ledgers.front },
+    cancelUnder: (tx, what, act) => approvals.cancelUnder(tx, what, act),
+    onStopped: () => {
+      delivering.sweeper.poke()
+    },
+  })
+  const counted: typeof pdp.rule = (recorded) => {
+    metrics.count('procura_decisions_total', { answer: recorded.value.decision.answer.kind })
+    return pdp.rule(recorded)
+  }
+  const decider = createDecider({
+    ...{ ...deciding, revocation, ledger: ledgers.pdp, pdp: { ...pdp, rule: counted } },
+  })
+  const { cdp } = delivering
+  const broker = createBroker((...asked) => decider.decide(...asked), { cdp, ledger: ledgers.cdp })
+  const front = createFront(slices, {
+    ...{ ...shared, ...deciding, ...delivering, broker, decider, revocation },
+  })
+  return { ...shared, ...deciding, ...delivering, ...front }
+}
+
+type Shared = ReturnType<typeof createShared>
+
+/** The ledger as each side writes it, its reader and signer, and what is counted. */
+function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
+  const { tenant, checkpointsFile: file } = config
   const sealer = createSealer(keys.seal)
   const ledgerOf = (side: Side, door: LogOptions['door']) =>
     createLog({ tenant, pool: pools[side], door, sealer })
@@ -57,83 +75,64 @@ export async function createParts(slices: Slices) {
     cdp: ledgerOf('cdp', 'append_issued'),
     reaper: ledgerOf('reaper', 'append_issued'),
   }
-  const ledgerKey = ledgerKeyOf(issuer, keys)
-  const signing = (set: keyof Pick<Keys, 'decisions' | 'credentials' | 'evidence'>) => ({
-    issuer,
-    keys: keys[set],
-  })
-  const metrics = createMetrics([{ name: 'procura_up', help: 'This process runs', read: () => 1 }])
-  const trouble = (error: unknown) => {
-    log.error({ error: nameOf(error) }, 'the delivering side will try again')
-  }
-
-  // The deciding side.
-  const pdp = await createPdp({
-    ...{ tenant, pool: pools.pdp, ledger: ledgers.front, signer: signing('decisions') },
-    report: (what, why) => {
+  // The log's name is the issuer's host and port, and where it is served.
+  const origin = `${new URL(issuer).host}/v1/ledger`
+  const { privateKey: key, publicKey } = keys.ledger
+  return {
+    ...{ ledgers, ledgerKey: { origin, vkey: vkeyOf(origin, publicKey) } },
+    signer: createSigner({ tenant, pool: pools.signer, origin, key, file }),
+    reader: createReader({ tenant, pool: pools.front, sealer }),
+    refusals: createRefusals({ ledger: ledgers.front, clock }),
+    metrics: createMetrics([{ name: 'procura_up', help: 'This process runs', read: () => 1 }]),
+    report: (what: string, why: unknown) => {
       log.error({ error: nameOf(why) }, what)
     },
+  }
+}
+
+async function createDeciding(slices: Slices, { ledgers, report }: Shared) {
+  const { config, issuer, keys, pools, clock } = slices
+  const { tenant } = config
+  const pdp = await createPdp({
+    ...{ tenant, pool: pools.pdp, ledger: ledgers.front, report },
+    signer: { issuer, keys: keys.decisions },
   })
   const budgets = createBudgets({ tenant, pool: pools.pdp })
-  const front = { tenant, pools, ledger: ledgers.front, signer: signing('evidence') }
+  const evidence = { issuer, keys: keys.evidence }
+  const front = { tenant, pools, ledger: ledgers.front, signer: evidence }
   const consents = createConsents({ ...front, ...pdp, ...budgets, daysMax: CONSENT_DAYS_MAX })
   const approvals = createApprovals({
     ...{ ...front, signInAgeMax: SIGN_IN_SECONDS_MAX, openMax: OPEN_APPROVALS_MAX },
   })
   const identity = createIdentity({
-    ...{ tenant, issuer, pool: pools.front, ledger: ledgers.front, clock, ...trust },
+    ...{ tenant, issuer, pool: pools.front, ledger: ledgers.front, clock, ...config.trust },
     sessionKeys: keys.sessions,
     nonces: createNonces(keys.nonce, config.dpopNonce === 'required'),
-    consentsOf: consents.ofAgent,
-    openAccounts: budgets.openAccounts,
+    consentsOf: (agent) => consents.ofAgent(agent),
+    openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
   })
-
-  // The delivering side.
-  const secrets = createVault({ tenant, pool: pools.cdp, key: keys.seal })
-  const kinds = createConnectors({ credentials: signing('credentials'), secrets, owner: issuer })
-  const targets = createTargets(kinds, trust.targets)
-  const delivering = { tenant, targets, meter: metrics, trouble }
-  const cdpSide = { ...delivering, pool: pools.cdp, ledger: ledgers.cdp }
-  const cdp = createCdp({ ...cdpSide, decisions: signing('decisions') })
-  const sweeper = createSweeper({ ...delivering, pool: pools.reaper, ledger: ledgers.reaper })
-  const credentials = createCredentials({
-    ...{ ...cdpSide, credentials: signing('credentials') },
-    checkProof: createShownProofs({ tenant, pool: pools.front, clock }),
-  })
-
-  // What stands between them, and the story itself.
-  const revocation = createRevocation({
-    ...{ tenant, pool: pools.front, ledger: ledgers.front, cancelUnder: approvals.cancelUnder },
-    onStopped: () => {
-      sweeper.poke()
-    },
-  })
-  const decider = createDecider({
-    ...{ identity, consents, approvals, pdp, revocation, budgets, ledger: ledgers.pdp },
-  })
-  const broker = createBroker(decider.decide, { cdp, ledger: ledgers.cdp })
-
-  const { origin } = ledgerKey
-  const signer = createSigner({
-    ...{ tenant, pool: pools.signer, origin, key: keys.ledger.privateKey },
-    file: config.checkpointsFile,
-  })
-  const refusals = createRefusals({ ledger: ledgers.front, clock })
-  const reader = createReader({ tenant, pool: pools.front, sealer })
-  const { front: app, drain } = createFront(slices, {
-    ...{ broker, decider, identity, consents, approvals, revocation, credentials },
-    ...{ reader, refusals, metrics, pdp, ledgerKey },
-  })
-  return {
-    ...{ front: app satisfies Front, drain, ledgers, ledgerKey, pdp, signer, sweeper, refusals },
-    ...{ identity, approvals },
-  }
+  return { pdp, budgets, consents, approvals, identity }
 }
 
-/** The log's name is the issuer's host and port, and where it is served. */
-function ledgerKeyOf(issuer: string, { ledger }: Keys) {
-  const origin = `${new URL(issuer).host}/v1/ledger`
-  return { origin, vkey: vkeyOf(origin, ledger.publicKey) }
+function createDelivering(slices: Slices, { ledgers, metrics, report }: Shared) {
+  const { config, issuer, keys, pools, clock } = slices
+  const { tenant, trust } = config
+  const credentials = { issuer, keys: keys.credentials }
+  const secrets = createVault({ tenant, pool: pools.cdp, key: keys.seal })
+  const kinds = createConnectors({ credentials, secrets, owner: issuer })
+  const trouble = (error: unknown) => {
+    report('the delivering side will try again', error)
+  }
+  const common = {
+    ...{ tenant, targets: createTargets(kinds, trust.targets), meter: metrics, trouble },
+  }
+  const cdpSide = { ...common, pool: pools.cdp, ledger: ledgers.cdp }
+  const checkProof = createShownProofs({ tenant, pool: pools.front, clock })
+  return {
+    cdp: createCdp({ ...cdpSide, decisions: { issuer, keys: keys.decisions } }),
+    credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
+    sweeper: createSweeper({ ...common, pool: pools.reaper, ledger: ledgers.reaper }),
+  }
 }
 
 const nameOf = (error: unknown) =>

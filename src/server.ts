@@ -19,6 +19,7 @@ import { openPools, type Pools } from './pools.ts'
 const HERE = join(import.meta.dirname, '..')
 export const MIGRATIONS = join(HERE, 'migrations')
 const DRAIN_MS = 25_000
+const IDLE_LOOK_MS = 50
 
 export interface Running {
   readonly issuer: string
@@ -135,17 +136,20 @@ function listen(server: Server, { host, port }: Config): Promise<void> {
   })
 }
 
-/** Idle connections go at once; whoever is being answered has until the end of the drain. */
+/** A connection goes as soon as it is idle; whoever is being answered has until the end of the drain. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
+    const idle = setInterval(() => {
+      server.closeIdleConnections()
+    }, IDLE_LOOK_MS)
     const late = setTimeout(() => {
       server.closeAllConnections()
     }, DRAIN_MS)
     server.close(() => {
+      clearInterval(idle)
       clearTimeout(late)
       resolve()
     })
-    server.closeIdleConnections()
   })
 }
 

@@ -23,6 +23,12 @@ export function saveState(dataDir: string, state: LocalState): void {
   writeFileSync(join(dataDir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
 }
 
+/** The issuer of the last `procura dev` in this folder. */
+export function lastIssuer(dataDir: string): string | null {
+  const issuer = readJsonFile(join(dataDir, STATE_FILE))?.['issuer']
+  return typeof issuer === 'string' ? issuer : null
+}
+
 export function readState(): LocalState {
   const { url, dataDir } = clientSettings()
   const local = readJsonFile(join(dataDir, STATE_FILE))

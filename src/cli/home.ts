@@ -6,6 +6,8 @@ import { isObject, parseTrusted } from '../domain/json.ts'
 /** The same two steps up from src/cli and from dist/cli. */
 const ROOT = join(import.meta.dirname, '..', '..')
 
+/** The set that is shipped, for those who have none of their own yet. */
+export const POLICIES = join(ROOT, 'policies')
 export const MIGRATIONS = join(ROOT, 'migrations')
 export const VERSION = versionOf(join(ROOT, 'package.json'))
 

@@ -64,69 +64,19 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { issuer, key, timeoutMs = 20_000 } = options
-  let session: { readonly token: string; readonly renewAt: number } | null = null
-  let nonce: string | undefined
-
-  /** Sends with a fresh proof; once more if the broker names the nonce it wants. */
-  async function send(method: string, path: string, message: Message): Promise<Answered> {
-    for (let tries = 1; ; tries += 1) {
-      const url = issuer + path
-      const headers = { ...message.headers, dpop: proof(method, url, message) }
-      const body = message.body === undefined ? {} : { body: message.body }
-      const answer = await answerTo({ method, url, headers, timeoutMs, ...body })
-      nonce = answer.headers.get('dpop-nonce') ?? nonce
-      const wantsNonce = [answer.body['code'], answer.body['error']].includes('use_dpop_nonce')
-      if (wantsNonce && tries === 1) continue
-      if (answer.status >= 200 && answer.status < 300) return answer
-      throw new Refused(answer.status, answer.body)
-    }
-  }
-
-  function proof(method: string, url: string, { token, body }: Message): string {
-    const claims: Record<string, Json> = {
-      jti: randomUUID(),
-      htm: method,
-      htu: url.replace(/[?#].*$/, ''),
-      iat: Math.floor(Date.now() / 1000),
-    }
-    if (nonce !== undefined) claims['nonce'] = nonce
-    if (token !== undefined) claims['ath'] = sha256(token)
-    if (body !== undefined && body !== '') claims['body_sha256'] = sha256(body)
-    return key.sign('dpop+jwt', claims, { jwk: key.publicJwk })
-  }
+  const send = createSender(options)
+  let session: Session | null = null
 
   async function connect(): Promise<JsonObject> {
-    const { type, token } = await options.assertion()
-    const form = new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_assertion_type: `urn:ietf:params:oauth:client-assertion-type:${type}`,
-      client_assertion: token,
-    })
-    if (options.consent !== undefined) form.set('consent_id', options.consent)
-    if (options.model !== undefined) form.set('model', canonical({ ...options.model }))
     const { body } = await send('POST', '/oauth/token', {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: form.toString(),
+      body: await sessionForm(options),
     })
-    const { access_token, expires_in, token_type } = body
-    if (
-      typeof access_token !== 'string' ||
-      typeof expires_in !== 'number' ||
-      token_type !== 'DPoP'
-    ) {
-      throw new Unreachable('the broker gave no session')
-    }
-    session = { token: access_token, renewAt: Date.now() + (expires_in - RENEW_SECONDS) * 1000 }
+    session = sessionIn(body)
     return body
   }
 
-  async function call(
-    method: string,
-    path: string,
-    ask?: JsonObject,
-    key?: string,
-  ): Promise<Answered> {
+  async function call(method: string, path: string, ask?: JsonObject, key?: string) {
     if (session === null || Date.now() >= session.renewAt) await connect()
     const token = session?.token ?? ''
     const headers: Record<string, string> = { authorization: `DPoP ${token}` }
@@ -151,6 +101,71 @@ export function createClient(options: ClientOptions): Client {
       get(`/v1/approvals/${encodeURIComponent(id)}?wait=${String(waitSeconds)}`),
     decision: (id) => get(`/v1/decisions/${encodeURIComponent(id)}`),
   }
+}
+
+type Send = (method: string, path: string, message: Message) => Promise<Answered>
+
+/** Sends with a fresh proof; once more if the broker names the nonce it wants. */
+function createSender({ issuer, key, timeoutMs = 20_000 }: ClientOptions): Send {
+  let nonce: string | undefined
+  return async (method, path, message) => {
+    for (let tries = 1; ; tries += 1) {
+      const url = issuer + path
+      const proof = key.sign('dpop+jwt', proofOf(method, url, message, nonce), {
+        jwk: key.publicJwk,
+      })
+      const headers = { ...message.headers, dpop: proof }
+      const body = message.body === undefined ? {} : { body: message.body }
+      const answer = await answerTo({ method, url, headers, timeoutMs, ...body })
+      nonce = answer.headers.get('dpop-nonce') ?? nonce
+      const wantsNonce = [answer.body['code'], answer.body['error']].includes('use_dpop_nonce')
+      if (wantsNonce && tries === 1) continue
+      if (answer.status >= 200 && answer.status < 300) return answer
+      throw new Refused(answer.status, answer.body)
+    }
+  }
+}
+
+/** RFC 9449 §4.2, and `body_sha256` over exactly the bytes that are sent. */
+function proofOf(
+  method: string,
+  url: string,
+  { token, body }: Message,
+  nonce: string | undefined,
+): JsonObject {
+  return withoutAbsent({
+    jti: randomUUID(),
+    htm: method,
+    htu: url.replace(/[?#].*$/, ''),
+    iat: Math.floor(Date.now() / 1000),
+    nonce,
+    ath: token === undefined ? undefined : sha256(token),
+    body_sha256: body === undefined || body === '' ? undefined : sha256(body),
+  })
+}
+
+interface Session {
+  readonly token: string
+  readonly renewAt: number
+}
+
+async function sessionForm({ assertion, consent, model }: ClientOptions): Promise<string> {
+  const { type, token } = await assertion()
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_assertion_type: `urn:ietf:params:oauth:client-assertion-type:${type}`,
+    client_assertion: token,
+  })
+  if (consent !== undefined) form.set('consent_id', consent)
+  if (model !== undefined) form.set('model', canonical({ ...model }))
+  return form.toString()
+}
+
+function sessionIn({ access_token: token, expires_in: seconds, token_type: type }: JsonObject) {
+  if (typeof token !== 'string' || typeof seconds !== 'number' || type !== 'DPoP') {
+    throw new Unreachable('the broker gave no session')
+  }
+  return { token, renewAt: Date.now() + (seconds - RENEW_SECONDS) * 1000 }
 }
 
 interface Message {

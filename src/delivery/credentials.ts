@@ -5,6 +5,7 @@ import type { ProvenInstance } from '../domain/instance.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Signer } from '../domain/jws.ts'
 import type { EndReason, Lease, LeaseState } from '../domain/lease.ts'
+import type { Meter } from '../domain/meter.ts'
 import type { ProvenService } from '../domain/person.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
@@ -26,6 +27,7 @@ export interface CredentialsOptions {
   /** Verifies what was minted. */
   readonly credentials: Signer
   readonly checkProof: CheckProof
+  readonly meter?: Meter
   readonly trouble?: (error: unknown) => void
 }
 
@@ -102,7 +104,9 @@ async function end(
     return
   }
   const isEnforced = target.connector.spending === 'enforced'
-  await conclude({ tenant, ledger }, { intent, reason, from, act, found: true, isEnforced })
+  const conclusion = { intent, reason, from, act, found: true, isEnforced }
+  if ((await conclude({ tenant, ledger }, conclusion)) === null) return
+  options.meter?.count('procura_credentials_ended_total', { reason })
 }
 
 function givenBack({ targets }: CredentialsOptions, held: Held): GivenBack {

@@ -9,7 +9,6 @@ export const COUNTERS = {
   procura_credentials_ended_total: 'Leases ended, by reason',
   procura_revoke_retries_total: 'Tries to end a credential that its target did not confirm',
   procura_orphans_total: 'Logins found at a target without a lease',
-  procura_policy_loads_total: 'Policy sets read, by outcome',
 } as const
 export type Counter = keyof typeof COUNTERS
 

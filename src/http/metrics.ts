@@ -6,7 +6,7 @@ const SERIES_MAX = 2000
 export interface Gauge {
   readonly name: string
   readonly help: string
-  read(): number
+  readonly read: () => number
 }
 
 export interface Metrics extends Meter {

@@ -92,7 +92,7 @@ async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() =>
     await client.query('begin')
     const turn = await takeTurn(client, options.tenant)
     const tx: Tx = {
-      query: client.query.bind(client) as Tx['query'],
+      query: client.query.bind(client),
       now: turn.now,
     }
     const leaves: string[] = []

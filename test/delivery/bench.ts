@@ -1,5 +1,6 @@
 /** Intents, decisions and keys as the delivering side gets them: right, or wrong in one way. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { downstreamName } from '../../src/delivery/claims.ts'
 import { digestOf, sha256 } from '../../src/domain/digest.ts'
 import type { SignedDecision } from '../../src/domain/decision.ts'
@@ -80,6 +81,15 @@ export function anIntent(of: Partial<Intent> = {}): Intent {
     ...{ jkt: sha256('jkt'), act: { sub: WHO.agent }, chain: null, revocationEpoch: 0 },
     ...{ requestId: 'req-1', eventId: newId('evt', now()) },
     ...of,
+  }
+}
+
+/** Waits for a condition, for five seconds at most. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error('it did not come true')
+    await pause(20)
   }
 }
 

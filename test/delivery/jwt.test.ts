@@ -4,7 +4,7 @@ import { NoEffect } from '../../src/delivery/connector.ts'
 import { createConnectors } from '../../src/delivery/connectors.ts'
 import { createTargets } from '../../src/delivery/targets.ts'
 import type { Intent } from '../../src/domain/lease.ts'
-import { Secret } from '../../src/domain/secret.ts'
+import type { Secret } from '../../src/domain/secret.ts'
 import { keepsItsPromises } from '../contract/connector.ts'
 import { anIntent, ARGS, aSigner, AUDIENCE, ISSUER } from './bench.ts'
 

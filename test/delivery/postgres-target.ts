@@ -1,6 +1,6 @@
 /** A real PostgreSQL as a target: prepared with the plan that operators run, and seen as a minted login. */
 import { randomBytes } from 'node:crypto'
-import { Client } from 'pg'
+import { Client, DatabaseError } from 'pg'
 import { afterAll } from 'vitest'
 import { scramVerifier } from '../../src/delivery/connectors/postgres/scram.ts'
 import { targetPlan } from '../../src/delivery/connectors/postgres/plan.ts'
@@ -38,9 +38,8 @@ export async function aPostgresTarget() {
       ...{ roles: [read], read_only: true, statement_timeout_ms: 5000, connection_limit: 1 },
     },
     /** The login's name at the target, as the superuser sees it. */
-    async has(name: string): Promise<boolean> {
-      return (await db.query('select from pg_roles where rolname = $1', [name])).length === 1
-    },
+    has: async (name: string): Promise<boolean> =>
+      (await db.query('select from pg_roles where rolname = $1', [name])).length === 1,
     async sessionsOf(name: string): Promise<number> {
       const sql = 'select from pg_stat_activity where usename = $1'
       return (await db.query(sql, [name])).length
@@ -75,6 +74,14 @@ export async function loginWith({ credential }: Issued): Promise<Client> {
   client.on('error', () => undefined)
   await client.connect()
   return client
+}
+
+/** Whether the password still opens a session. One that is open already takes the only place. */
+export async function opens(issued: Issued): Promise<boolean> {
+  return await loginWith(issued).then(
+    (client) => client.end().then(() => true),
+    (error: unknown) => error instanceof DatabaseError && error.code === '53300',
+  )
 }
 
 /** Whether the credential opens a session and can read what it was given. */

@@ -134,14 +134,16 @@ describe('a minted login, seen from the target', () => {
     const intent = orders({ read_only: false })
     await issue(intent)
     await at.db.query(`create table public.shadowed (by text);
+      grant all on public.shadowed to public;
       create function public.pg_terminate_backend(int) returns boolean language sql as
         $$ insert into public.shadowed values (current_user) returning true $$;
-      create view public.pg_roles as select null::name as rolname, 0::oid as oid;
-      grant all on public.shadowed to public`)
+      create function public.spy(name, name) returns boolean language plpgsql as
+        $$ begin insert into public.shadowed values (current_user); return false; end $$;
+      create operator public.= (leftarg = name, rightarg = name, function = public.spy)`)
     expect(await revoke(intent.downstreamName)).toEqual({ found: true })
     expect(await at.db.query('select by from public.shadowed')).toEqual([])
-    await at.db.query(`drop view public.pg_roles; drop table public.shadowed;
-                       drop function public.pg_terminate_backend(int)`)
+    await at.db.query(`drop operator public.= (name, name); drop function public.spy(name, name);
+                       drop table public.shadowed; drop function public.pg_terminate_backend(int)`)
   })
 
   it('leaves the grants of the tables as they were, after fifty of them', async () => {
@@ -162,7 +164,10 @@ describe('what the connector refuses to make', () => {
   it.each([
     ['a role that is not configured', () => orders({ roles: ['postgres'] })],
     ['[DEL-08] a name with a quote in it', () => orders({ roles: ['x"; drop role y; --'] })],
-    ['[DEL-08] a downstream name that is not ours', () => orders({}, { downstreamName: 'postgres' })],
+    [
+      '[DEL-08] a downstream name that is not ours',
+      () => orders({}, { downstreamName: 'postgres' }),
+    ],
     ['more connections than one', () => orders({ connection_limit: 2 })],
   ])('is %s, with nothing made', async (_what, make) => {
     const before = await at.db.query('select rolname from pg_roles order by 1')
@@ -170,16 +175,27 @@ describe('what the connector refuses to make', () => {
     expect(await at.db.query('select rolname from pg_roles order by 1')).toEqual(before)
   })
 
+  it('is a login with a prepared role that is not configured for this target', async () => {
+    const intent = orders({ roles: [at.write] })
+    await expect(issue(intent, aTarget({ group_roles: [at.read] }))).rejects.toThrow(NoEffect)
+    expect(await at.has(intent.downstreamName)).toBe(false)
+    await issue(intent)
+    await revoke(intent.downstreamName)
+  })
+
   it.each([
     ['is absent', () => Promise.resolve('nobody_made_this')],
     ['can log in', () => prepared('login')],
     ['makes roles', () => prepared('nologin createrole')],
     ['passes row security', () => prepared('nologin bypassrls')],
-    ['reaches further through another', async () => {
-      const [outer, inner] = [await prepared('nologin'), await prepared('login')]
-      await at.db.query(`grant ${inner} to ${outer}`)
-      return outer
-    }],
+    [
+      'reaches further through another',
+      async () => {
+        const [outer, inner] = [await prepared('nologin'), await prepared('login')]
+        await at.db.query(`grant ${inner} to ${outer}`)
+        return outer
+      },
+    ],
   ])('is a login with a prepared role that %s', async (_what, prepare) => {
     const role = await prepare()
     const target = aTarget({ group_roles: [at.read, role] })

@@ -30,6 +30,7 @@ export const reading: Pick<Front, 'credentials' | 'decisions' | 'ledger'> = {
           ? { id, status: 'returned' as const, refunded: true, confirmedDeadAt: NOW }
           : undefined,
       ),
+    undelivered: () => Promise.resolve(),
     introspect: (_service, token) =>
       Promise.resolve(token === 'live' ? { jti: IDS.credential } : null),
     redeem: (_service, { tool, argsHash }) =>

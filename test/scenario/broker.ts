@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
@@ -51,7 +52,7 @@ export async function start(
       child.kill('SIGKILL')
       throw new Error(`procura ${args.join(' ')} did not start: ${stderr()}${stdout()}`)
     }
-    await Promise.race([once(child.stdout, 'data'), ended, once(child.stderr, 'data')])
+    await pause(20)
   }
 }
 

@@ -43,7 +43,7 @@ describe('procura dev', () => {
   it('prints commands that work, keeps its state, and stops when it is told to', async () => {
     const env = { PROCURA_DATA: anEmptyFolder() }
     const first = await start(['dev'], { ...env, PROCURA_PORT: '0' }, /--reset removes it/)
-    expect(first.stdout()).toContain('agent      report-bot')
+    expect(first.stdout()).toMatch(/agent +report-bot/)
 
     for (const line of nextCommands(first.stdout())) {
       const { code, stdout, stderr } = await procura(line, { env })
@@ -56,7 +56,7 @@ describe('procura dev', () => {
     const { stdout } = await procura(get, { env })
     const issued = JSON.parse(stdout) as { id: string; decision_id: string; credential: object }
     expect(issued.credential).toMatchObject({ password: '(hidden: --raw)' })
-    expect((await procura(['why', issued.decision_id], { env })).stdout).toContain('issuance')
+    expect((await procura(['why', issued.decision_id], { env })).stdout).toContain('└ issued')
     expect((await procura(['release', issued.id], { env })).stdout).toMatch(/^returned/)
     const denied = await procura(['get', 'sql.query', '--sql', 'select * from payroll'], { env })
     expect(denied.code).toBe(3)
@@ -66,6 +66,9 @@ describe('procura dev', () => {
     first.signal('SIGINT')
     expect(await first.ended).toBe(0)
 
+    const moved = await procura(['dev'], { env: { ...env, PROCURA_PORT: '1' } })
+    expect(moved.stderr).toContain('--reset')
+    expect(moved.code).toBe(2)
     const again = await start(['dev'], { ...env, PROCURA_PORT: '0' }, /--reset removes it/)
     const keys = readFileSync(join(env.PROCURA_DATA, 'agents', 'report-bot.json'), 'utf8')
     expect((await procura(get, { env })).code).toBe(0)

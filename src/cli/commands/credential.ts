@@ -146,7 +146,9 @@ function printEnv(credential: JsonObject): void {
 }
 
 function printExplained(body: JsonObject): void {
+  const { detail } = body
   printer.line('answer', plain(body['answer']))
+  if (typeof detail === 'string') printer.line('because', plain(detail))
   for (const each of Array.isArray(body['principals']) ? body['principals'] : []) {
     if (isObject(each))
       printer.line(

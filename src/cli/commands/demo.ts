@@ -16,8 +16,8 @@ import { EXIT } from '../exit.ts'
 import { withPort } from '../free-port.ts'
 import { createLogger } from '../log.ts'
 import { printer } from '../print.ts'
-import { configuration } from '../settings.ts'
-import { waterfall } from './why.ts'
+import { configurationToTry } from '../settings.ts'
+import { waterfall } from '../waterfall.ts'
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -27,7 +27,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(): Promise<void> {
-  const config = await withPort(demoConfig(configuration()))
+  const config = await withPort(demoConfig(configurationToTry()))
   await clearData(config.dataDir)
   const { tell, shown } = createTeller()
   let world: World | null = null
@@ -44,9 +44,13 @@ async function demo(): Promise<void> {
     await world?.stop()
   }
   if (world !== null) await checkStopped(world)
+  if (failed === 0) await clearData(config.dataDir, RECORD)
   const counts = `${String(shown())} things shown, ${String(failed)} failed`
   printer.line('done', `${counts} · nothing left running`)
 }
+
+/** What stays, for whoever wants to check it. */
+const RECORD = ['ledger.jsonl', 'ledger.vkey']
 
 /** A folder and a database of its own, whatever else is configured. */
 function demoConfig(config: Config): Config {
@@ -85,7 +89,7 @@ async function story(world: World, { dataDir }: Config, tell: Tell): Promise<voi
   await tell('why', async () => {
     const steps = await waterfall(world.as('cleo'), used.decision)
     check(steps.length > 4, 'the story of the first credential')
-    const lines = steps.map(({ label, text }) => `\n${label.padEnd(13)}${text}`)
+    const lines = steps.map(({ label, text }) => `\n           ${label.padEnd(11)}${text}`)
     return onlyTold(`the first credential, as an auditor sees it${lines.join('')}`)
   })
 }

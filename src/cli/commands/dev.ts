@@ -1,8 +1,9 @@
 /** procura dev: a whole broker on this machine, with people, agents and a database to guard. */
 import { relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { Config } from '../../config.ts'
-import { agentFile, saveState } from '../context.ts'
+import { agentFile, lastIssuer, saveState } from '../context.ts'
 import { clearData } from '../dev/clear.ts'
 import { KEEPER_BOT, REFUND_BOT, REPORT_BOT, seed } from '../dev/seed.ts'
 import type { World } from '../dev/world.ts'
@@ -12,7 +13,7 @@ import { PROCURA } from '../how.ts'
 import { fetchCheckpoint, headOf } from '../ledger-export.ts'
 import { createLogger } from '../log.ts'
 import { printer } from '../print.ts'
-import { configuration } from '../settings.ts'
+import { configurationToTry } from '../settings.ts'
 import { untilStopped } from '../signals.ts'
 import { policySummary } from './policy.ts'
 
@@ -27,8 +28,9 @@ export function devCommand(): Command {
 }
 
 async function dev({ reset }: { reset?: boolean }): Promise<void> {
-  const config = await withPort(configuration())
-  if (reset === true) await startOver(config)
+  const given = configurationToTry()
+  if (reset === true) await startOver(given)
+  const config = await withPort(asBefore(given))
   const stopped = untilStopped()
   const policies = policySummary(config.policiesDir)
   const { startWorld } = await import('../dev/world.ts')
@@ -43,6 +45,19 @@ async function dev({ reset }: { reset?: boolean }): Promise<void> {
   } finally {
     await world.stop()
   }
+}
+
+/** Its tokens and its ledger name the issuer: a folder has one for good. */
+function asBefore(config: Config): Config {
+  const before = lastIssuer(config.dataDir)
+  if (before === null || config.issuer !== null) return config
+  const port = Number(new URL(before).port)
+  if (config.port === 0 || config.port === port) return { ...config, port }
+  const what = `what lies in ${config.dataDir} is that of ${before}`
+  throw new CommandError(
+    `${what}: use port ${String(port)}, or begin anew with --reset`,
+    EXIT.usage,
+  )
 }
 
 async function startOver({ databaseUrl, dataDir }: Config): Promise<void> {
@@ -64,7 +79,6 @@ async function welcome(world: World, config: Config, policies: string): Promise<
     printer.line(`  ${label}`, `${what.padEnd(28)} ${more}`)
   }
   const near = (path: string) => relative('', path) || '.'
-  const { size } = headOf(await fetchCheckpoint(world.issuer))
   const key = near(agentFile(config.dataDir, REPORT_BOT.name))
   printer.line('procura dev · everything runs in this process and stays on this machine')
   row('api', world.issuer, 'its contract is at /docs')
@@ -72,7 +86,7 @@ async function welcome(world: World, config: Config, policies: string): Promise<
   row('agent', REPORT_BOT.name, `key ${key}; keeper-bot and refund-bot beside it`)
   row('guarded', 'orders-db, payments', databaseTold(world))
   row('policy', near(config.policiesDir), `${policies}, reloads when you save`)
-  row('ledger', `${String(size)} entries`, 'checkpoint signed')
+  row('ledger', `${String(await signedSize(world))} entries`, 'checkpoint signed')
   printer.line('')
   printer.line(
     'next:',
@@ -81,6 +95,16 @@ async function welcome(world: World, config: Config, policies: string): Promise<
   printer.line('', `${PROCURA} explain sql.query --sql "select * from payroll"`)
   printer.line('', `${PROCURA} get sql.query --agent keeper-bot --sql "drop table orders_archive"`)
   printer.line('', `(ctrl-c stops it; state stays in ${near(config.dataDir)}, --reset removes it)`)
+}
+
+/** Entries that the newest checkpoint covers, once it covers what was done here. */
+async function signedSize(world: World): Promise<number> {
+  const { size } = await world.as('cleo').get('/v1/ledger/entries?limit=1')
+  for (;;) {
+    const signed = headOf(await fetchCheckpoint(world.issuer)).size
+    if (signed >= Number(size)) return signed
+    await pause(50)
+  }
 }
 
 function databaseTold({ database: { embedded } }: World): string {

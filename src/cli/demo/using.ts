@@ -32,7 +32,10 @@ export async function useOne(stage: Stage, tell: Tell): Promise<Used> {
 }
 
 async function consent(stage: Stage) {
-  const bot = await actor(stage, REPORT_BOT)
+  const bot = await actor(stage, {
+    ...REPORT_BOT,
+    consent: { ...REPORT_BOT.consent, max_uses: 20 },
+  })
   const { purpose, max_uses: uses } = bot.consent
   const end = new Date(textIn(bot.consent, 'expires_at')).toTimeString().slice(0, 5)
   const terms = `sql.query on orders and customers for ${plain(purpose)}`

@@ -8,8 +8,11 @@ import { CommandError, EXIT } from '../exit.ts'
 const OURS =
   /^(locks|data\.path|postgres(ql)?([.-].*)?|keys|agents|services|people\.json|local\.json|checkpoints|ledger\.(jsonl|vkey)|demo)$/
 
-/** @throws CommandError when a broker uses the folder, or when it holds what is not ours */
-export async function clearData(dataDir: string): Promise<void> {
+/**
+ * @param kept names that stay, and the folder with them
+ * @throws CommandError when a broker uses the folder, or when it holds what is not ours
+ */
+export async function clearData(dataDir: string, kept: readonly string[] = []): Promise<void> {
   if (!existsSync(dataDir)) return
   const strange = readdirSync(dataDir).find((name) => !OURS.test(name))
   if (strange !== undefined) {
@@ -20,7 +23,8 @@ export async function clearData(dataDir: string): Promise<void> {
   const pointer = join(dataDir, 'data.path')
   const elsewhere = existsSync(pointer) ? readFileSync(pointer, 'utf8').trim() : null
   if (elsewhere !== null && /^\/var\/tmp\/procura-[\w-]+$/.test(elsewhere)) remove(elsewhere)
-  remove(dataDir)
+  for (const name of readdirSync(dataDir)) if (!kept.includes(name)) remove(join(dataDir, name))
+  if (kept.length === 0) remove(dataDir)
 }
 
 const remove = (path: string) => {

@@ -60,7 +60,7 @@ export function postgres({ secrets, owner }: PostgresOptions): Connector<Setting
       return await asAdmin(admin, async (client) => {
         const { rows } = await client.query<{ name: string }>(
           `select rolname as name from pg_catalog.pg_roles
-           where starts_with(rolname, 'cb_')
+           where pg_catalog.starts_with(rolname, 'cb_')
              and pg_catalog.shobj_description(oid, 'pg_authid') = $1`,
           [markOf(at)],
         )

@@ -1,7 +1,10 @@
 /** One credential for one tool call: asked for, looked at, given back. */
-import { Router } from 'express'
+import { type Response, Router } from 'express'
 import { z } from 'zod'
+import type { CredentialId } from '../../domain/ids.ts'
+import { bySystem } from '../../domain/request.ts'
 import { givenBackBody, issuedBody, leaseBody, pendingBody, refusalOf } from '../bodies.ts'
+import { callOf } from '../call.ts'
 import type { Front } from '../front.ts'
 import { agentOf, checkKey, presentedBy } from '../presented.ts'
 import { sendProblem } from '../problem.ts'
@@ -38,6 +41,7 @@ function request(front: Front): Handler {
     switch (outcome.kind) {
       case 'issued':
         if (outcome.credential === null) res.set('Idempotency-Replayed', 'true')
+        else takeBackIfLost(front, res, outcome.lease.id)
         res.status(201).location(`/v1/credentials/${outcome.lease.id}`).json(issuedBody(outcome))
         break
       case 'ask':
@@ -52,6 +56,20 @@ function request(front: Front): Handler {
     }
   }
 }
+
+/** An answer that did not get out has reached nobody: what was made for it must not live on. */
+function takeBackIfLost(front: Front, res: Response, id: CredentialId): void {
+  const lost = () => {
+    if (res.writableFinished) return
+    front.credentials.undelivered(id, bySystem(callOf(res).requestId)).catch((error: unknown) => {
+      front.log.error({ error: nameOf(error) }, 'an undelivered credential is left to the sweeper')
+    })
+  }
+  if (res.closed) lost()
+  else res.once('close', lost)
+}
+
+const nameOf = (error: unknown) => (error instanceof Error ? error.name : 'unknown')
 
 const Query = z.strictObject({ wait: WAIT })
 

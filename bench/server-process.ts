@@ -1,0 +1,72 @@
+/** A measured server: a process of its own, whose CPU is read over IPC. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+const METER = join(import.meta.dirname, 'meter.ts')
+const START_MS = 30_000
+const STOP_MS = 30_000
+
+export interface ServerProcess {
+  readonly issuer: string
+  /** User and system time of all its threads since it began, in microseconds. */
+  cpuMicros(): Promise<number>
+  /** Resolves when the process is gone. */
+  stop(): Promise<void>
+}
+
+export interface Program {
+  /** Options of Node, the file, and its own arguments. */
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Starts it, and waits until it prints `ready <issuer>`. @throws Error with what it said instead */
+export async function startServerProcess({ args, env }: Program): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ['--import', METER, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
+  try {
+    const issuer = await readyLine(child)
+    return { issuer, cpuMicros: () => cpuOf(child), stop: () => stop(child) }
+  } catch (error) {
+    await stop(child)
+    throw error
+  }
+}
+
+function readyLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let printed = ''
+    const fail = () => {
+      reject(new Error(`a server did not start: ${printed}`))
+    }
+    const late = setTimeout(fail, START_MS)
+    child.once('exit', fail)
+    child.stdout?.on('data', (chunk: Buffer) => {
+      printed = (printed + chunk.toString()).slice(-10_000)
+      const issuer = /^ready +(\S+)\n/m.exec(printed)?.[1]
+      if (issuer === undefined) return
+      clearTimeout(late)
+      child.off('exit', fail)
+      resolve(issuer)
+    })
+  })
+}
+
+async function cpuOf(child: ChildProcess): Promise<number> {
+  const answer = once(child, 'message', { signal: AbortSignal.timeout(5000) })
+  child.send('cpu')
+  const [usage] = (await answer) as [NodeJS.CpuUsage]
+  return usage.user + usage.system
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await gone
+  clearTimeout(late)
+}

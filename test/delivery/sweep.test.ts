@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../src/domain/ids.ts'
+import { createTargets } from '../../src/delivery/targets.ts'
+import { now, until, WHO } from './bench.ts'
+import { aWorld, issue, leaves, ORDERS, spend, stateOf, stop, used, type World } from './world.ts'
+
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000)
+const ended = async ({ db }: World) =>
+  (await leaves(db)).filter(({ event_type }) => event_type !== 'issuance')
+const isOver = async (world: World, lease: string) => (await stateOf(world.db, lease))?.state
+
+/** Something that is waited for, and done later. */
+function aGate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return {
+    opened,
+    open: () => {
+      open()
+    },
+  }
+}
+
+describe('a sweep', () => {
+  it('ends what has expired, at the target and on record, and nothing before', async () => {
+    const world = await aWorld()
+    const sweeper = world.aSweeper()
+    const { lease } = await issue(world, ORDERS)
+    expect(await sweeper.sweepOnce()).toBe(0)
+    expect(world.fake.live.size).toBe(1)
+    expect(await sweeper.sweepOnce(inSeconds(61))).toBe(1)
+    expect(world.fake.live.size).toBe(0)
+    expect(await isOver(world, lease.id)).toBe('expired')
+    expect(await ended(world)).toMatchObject([
+      { event_type: 'credential_ended', reason: 'expired', effect: { observed: 'unknown' } },
+    ])
+    expect(await sweeper.sweepOnce(inSeconds(61))).toBe(0)
+  })
+
+  it('gives back what an unspent token took, as nobody can have used it', async () => {
+    const world = await aWorld()
+    const claims = world.claims()
+    await spend(world.db, claims['jti'] as string)
+    await issue(world, claims)
+    await world.aSweeper().sweepOnce(inSeconds(61))
+    expect(await used(world.db)).toBe(0)
+    const [leaf] = await ended(world)
+    expect(leaf).toMatchObject({ reason: 'expired', budgets: [{ debited: -1, used_after: 0 }] })
+  })
+
+  it('[REV-01] ends what was stopped, and leaves the others', async () => {
+    const world = await aWorld()
+    const consent = newId('con', now())
+    const { lease } = await issue(world, ORDERS)
+    const other = await issue(world, { ...ORDERS, consent_id: consent })
+    await stop(world.db, 'consent', WHO.consent)
+    expect(await world.aSweeper().sweepOnce()).toBe(1)
+    expect([...world.fake.live]).toEqual([other.intent.downstreamName])
+    expect(await isOver(world, lease.id)).toBe('revoked')
+    expect(await ended(world)).toMatchObject([
+      {
+        event_type: 'remediation',
+        remediation: { target: { kind: 'credential', id: lease.id }, outcome: 'confirmed' },
+      },
+    ])
+  })
+
+  it('[F06] ends what a process was making when it died, whether it was made or not', async () => {
+    const world = await aWorld()
+    const made = await world.redeem(ORDERS)
+    const claims = world.claims(ORDERS)
+    await spend(world.db, claims['jti'] as string)
+    const unmade = await world.redeem(claims)
+    await world.cdp.mint(made)
+    expect(await world.aSweeper().sweepOnce(inSeconds(29))).toBe(0)
+    expect(await world.aSweeper().sweepOnce(inSeconds(31))).toBe(2)
+    expect(world.fake.live.size).toBe(0)
+    for (const { lease } of [made, unmade]) expect(await isOver(world, lease)).toBe('failed')
+    const reasons = (await ended(world)).map(({ reason }) => reason)
+    expect(reasons).toEqual(['found_after_crash', 'found_after_crash'])
+    expect(await used(world.db)).toBe(0)
+  })
+
+  it('[REV-10] tries again, later and later, and is never told that it is over until it is', async () => {
+    const world = await aWorld()
+    const { lease } = await issue(world, ORDERS)
+    world.fake.faults.add('cannot be asked to revoke')
+    const sweeper = world.aSweeper()
+    let at = 61
+    for (let attempts = 1; attempts <= 12; attempts += 1) {
+      expect(await sweeper.sweepOnce(inSeconds(at))).toBe(0)
+      const row = await stateOf(world.db, lease.id)
+      expect(row).toEqual({ state: 'revoke_pending', end_reason: 'expired', attempts })
+      expect(await sweeper.sweepOnce(inSeconds(at))).toBe(0) // Not due yet.
+      expect(world.fake.revoked).toHaveLength(attempts)
+      at += 31
+    }
+    expect(await ended(world)).toEqual([])
+    world.fake.faults.clear()
+    expect(await sweeper.sweepOnce(inSeconds(at))).toBe(1)
+    expect(await ended(world)).toMatchObject([{ reason: 'expired' }])
+  })
+
+  it('[DEL-13] never says of what is gone in part only that it is revoked', async () => {
+    const world = await aWorld()
+    const { lease } = await issue(world, ORDERS)
+    world.fake.faults.add('still owns something')
+    await stop(world.db, 'agent', WHO.agent)
+    await world.aSweeper().sweepOnce()
+    expect(await stateOf(world.db, lease.id)).toMatchObject({
+      ...{ state: 'revoke_pending', end_reason: 'revoked' },
+    })
+    expect(await ended(world)).toEqual([])
+  })
+
+  it('keeps on its list what belongs to a target that is not configured any more', async () => {
+    const world = await aWorld()
+    const { lease } = await issue(world, ORDERS)
+    expect(await world.aSweeper(createTargets([], {})).sweepOnce(inSeconds(61))).toBe(0)
+    expect(await isOver(world, lease.id)).toBe('revoke_pending')
+    expect(await world.aSweeper().sweepOnce(inSeconds(120))).toBe(1)
+  })
+
+  it('[F62] by two at once ends a hundred, each once', async () => {
+    const world = await aWorld()
+    await Promise.all(Array.from({ length: 100 }, () => issue(world, ORDERS)))
+    const sweepers = [world.aSweeper(), world.aSweeper()]
+    const counts = await Promise.all(sweepers.map((sweeper) => sweeper.sweepOnce(inSeconds(61))))
+    expect(counts.reduce((sum, count) => sum + count)).toBe(100)
+    expect(world.fake.live.size).toBe(0)
+    expect(await ended(world)).toHaveLength(100)
+  }, 60_000)
+
+  it('[F20] that lost its claim to another writes nothing', async () => {
+    const world = await aWorld()
+    const { lease } = await issue(world, ORDERS)
+    world.fake.faults.add('cannot be asked to revoke')
+    await world.aSweeper().sweepOnce(inSeconds(61))
+
+    const { sweeper: slow, paused, resume } = aSlowSweeper(world)
+    const zombie = slow.sweepOnce(inSeconds(120))
+    await paused
+    expect(world.fake.revoked).toHaveLength(1)
+    await world.aSweeper().sweepOnce(inSeconds(140)) // Still claimed.
+    expect(world.fake.revoked).toHaveLength(1)
+    await world.aSweeper().sweepOnce(inSeconds(160)) // Claims it, and puts it off.
+    world.fake.faults.clear()
+    resume()
+    expect(await zombie).toBe(0)
+    expect(await isOver(world, lease.id)).toBe('revoke_pending')
+    expect(await world.aSweeper().sweepOnce(inSeconds(220))).toBe(1)
+    expect(await ended(world)).toHaveLength(1)
+  })
+
+  /** One that stops in the middle, with its claim, until it is told to go on. */
+  function aSlowSweeper(world: World) {
+    const [paused, resumed] = [aGate(), aGate()]
+    const orders = world.targets.get('orders')
+    if (orders === undefined) throw new Error('no target')
+    const revoke = async (name: string, signal: AbortSignal) => {
+      paused.open()
+      await resumed.opened
+      return await orders.revoke(name, signal)
+    }
+    const sweeper = world.aSweeper(new Map([['orders', { ...orders, revoke }]]))
+    return { sweeper, paused: paused.opened, resume: resumed.open }
+  }
+})
+
+describe('what is at a target without a lease', () => {
+  it('[I3] is ended, and reported; what has one is left alone', async () => {
+    const world = await aWorld()
+    const { intent } = await issue(world, ORDERS)
+    const minting = await world.redeem(ORDERS)
+    await world.cdp.mint(minting)
+    const orphan = `cb_${'a'.repeat(26)}`
+    world.fake.live.add(orphan)
+    const sweeper = world.aSweeper()
+    expect(await sweeper.reconcile('orders')).toEqual([orphan])
+    expect([...world.fake.live].sort()).toEqual(
+      [intent.downstreamName, minting.downstreamName].sort(),
+    )
+    expect(await sweeper.reconcile('orders')).toEqual([])
+    expect(await sweeper.reconcile('payments')).toEqual([])
+  })
+})
+
+describe('a sweeper that was started', () => {
+  it('sweeps by itself, at once when it is poked, through an outage, and not after it stopped', async () => {
+    const world = await aWorld()
+    const sweeper = world.aSweeper()
+    sweeper.start()
+    const first = await issue(world, ORDERS)
+    await stop(world.db, 'credential', first.lease.id)
+    sweeper.poke()
+    await until(async () => (await isOver(world, first.lease.id)) === 'revoked')
+
+    await world.db.query('alter table procura.stop rename to gone')
+    sweeper.poke()
+    await until(() => Promise.resolve(world.troubles.length > 0))
+    await world.db.query('alter table procura.gone rename to stop')
+    const second = await issue(world, ORDERS)
+    await stop(world.db, 'credential', second.lease.id)
+    await until(async () => (await isOver(world, second.lease.id)) === 'revoked')
+
+    await sweeper.stop()
+    const third = await issue(world, ORDERS)
+    await stop(world.db, 'credential', third.lease.id)
+    sweeper.poke()
+    await sweeper.stop()
+    expect(await isOver(world, third.lease.id)).toBe('active')
+  })
+})
