@@ -132,7 +132,9 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
     const how = error instanceof PartlyRevoked ? 'partly' : 'unconfirmed'
     meter?.count('procura_revoke_retries_total', { how })
     const delayMs = backOff(attempts)
-    await putOff(pool, tenant, { lease: intent.lease, reason, from, claim, delayMs, now })
+    const later = { lease: intent.lease, reason, from, claim, delayMs, now }
+    // Not even that: the claim runs out, and it is due again.
+    await putOff(pool, tenant, later).catch((failed: unknown) => options.trouble?.(failed))
     return false
   }
 }

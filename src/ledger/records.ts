@@ -31,6 +31,9 @@ const agentMembers = ({ agent }: { readonly agent: Agent }): JsonObject => ({
   change: { kind: 'role', name: agent.id, after_hash: digestOf({ ...agent.workload }) },
 })
 
+/** The target refused, or was never asked; after anything else there may have been something to take back. */
+const NEVER_MADE: ReadonlySet<string> = new Set(['downstream_failed', 'aborted'])
+
 const MEMBERS: Members = {
   log_opened: ({ name }) => ({ change: { kind: 'log', name } }),
   agent_registered: agentMembers,
@@ -65,7 +68,7 @@ const MEMBERS: Members = {
     remediation: {
       target: { kind: 'credential', id: intent.lease },
       cause: reason,
-      outcome: reason === 'not_recorded' ? 'taken_back' : 'none_exists',
+      outcome: NEVER_MADE.has(reason) ? 'none_exists' : 'taken_back',
     },
     reason,
   }),

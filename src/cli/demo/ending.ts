@@ -1,6 +1,6 @@
 /** Last act: what a sponsor takes back ends; and anybody can check what happened. */
 import { createReadStream, createWriteStream, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -56,7 +56,7 @@ export async function verify({ world, dataDir }: Stage, tell: Tell): Promise<voi
     check(forged.ok === false, 'an altered byte to be found')
     const entries = verdict.ok === true ? String(verdict.entries) : ''
     return onlyTold(
-      `${entries} entries, offline, with the public key alone; one altered byte is found`,
+      `${entries} entries of ${relative('', file)}, offline, with the public key alone; one altered byte is found`,
     )
   })
 }
