@@ -32,7 +32,8 @@ const policies = createPolicies()
 const proofKeys = new Map<string, KeyObject>()
 const usedProofs = new Set<string>()
 
-const server = createServer((req, res) => {
+// As long as the broker's: a connection that closes under a caller would void the run.
+const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
   handle(req, res).catch((error: unknown) => {
     send(res, 500, { error: error instanceof Error ? error.message : 'unknown' })
   })

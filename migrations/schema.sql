@@ -147,7 +147,7 @@ begin
   if new.expires_at > old.expires_at then
     raise exception 'lease: an expiry is never extended';
   end if;
-  if old.state in ('returned', 'expired', 'revoked', 'failed') and new.state <> old.state then
+  if old.state in ('redeemed', 'returned', 'expired', 'revoked', 'failed') and new.state <> old.state then
     raise exception 'lease: % is final', old.state;
   end if;
   if new.state = 'active' and old.state not in ('minting', 'active') then

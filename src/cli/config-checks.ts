@@ -10,7 +10,6 @@ import { inOneLine } from '../policy/findings.ts'
 import { readFolder } from '../policy/folder.ts'
 import { runCases } from '../policy/vet.ts'
 import { MIGRATIONS } from './home.ts'
-import { lacksFixes } from './node-version.ts'
 
 export interface Check {
   readonly what: string
@@ -19,7 +18,6 @@ export interface Check {
 
 export async function checksOf(config: Config): Promise<Check[]> {
   return await Promise.all([
-    tried('node', () => Promise.resolve(lacksFixes(process.versions.node) ?? [])),
     tried('database', () => databaseProblems(config)),
     tried('keys', () => keyProblems(config)),
     tried('policies', () => policyProblems(config)),

@@ -19,10 +19,13 @@ it('on SIGTERM answers what it was asked, signs what is on record, and ends with
   const asked = Array.from({ length: 5 }, () =>
     client.requestCredential({ tool: 'payments.refund', arguments: REFUND }),
   )
+  // Whoever waits for something to happen is being answered too.
+  const waiting = by.as('ben').get('/v1/approvals?status=pending&wait=2')
   // One of them has its answer, so that the others are on their way.
   await Promise.race(asked)
   broker.signal('SIGTERM')
   for (const answer of await Promise.all(asked)) expect(answer.status).toBe('active')
+  expect(await waiting).toMatchObject({ items: [] })
   expect(await broker.ended).toBe(0)
 
   await expect(fetch(`${broker.issuer}/livez`)).rejects.toThrow()

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../../settings.ts'
 import { EXIT } from '../exit.ts'
+import { lacksFixes } from '../node-version.ts'
 import { printer } from '../print.ts'
 import { configuration } from '../settings.ts'
 
@@ -22,6 +23,8 @@ export function configCommand(): Command {
 }
 
 async function check(): Promise<void> {
+  const warning = lacksFixes(process.versions.node)
+  if (warning !== null) printer.line('warning', warning)
   const config = configuration()
   const { checksOf } = await import('../config-checks.ts')
   const found = await checksOf(config)

@@ -7,6 +7,8 @@ import { LOGIN } from './login.ts'
 
 const PAUSE_MS = 25
 const [UNDEFINED_OBJECT, STILL_NEEDED] = ['42704', '2BP01']
+/** lock_not_available; and "tuple concurrently updated", which has no code of its own. */
+const HELD_UP = ['55P03', 'XX000']
 
 /**
  * Resolves when the login is gone and none of its sessions is left. `VALID UNTIL` ends a password
@@ -25,18 +27,32 @@ export async function endLogin(
   const oid = await roleOf(client, name)
   if (oid === null) return { found: false }
 
-  await unlessGone(
-    client.query(
-      `alter role ${escapeIdentifier(name)} nologin connection limit 0 password null
-       valid until '-infinity'`,
-    ),
-  )
+  await bar(client, name, oid, signal)
   await untilNone(() => terminate(client, SESSIONS, oid), signal)
   await unlessGone(client.query(`drop role ${escapeIdentifier(name)}`))
   // One that was half logged in when the role was barred shows up only now.
   await untilNone(() => terminate(client, SESSIONS, oid), signal)
   if ((await roleOf(client, name)) !== null) throw new Error('The role is still there')
   return { found: true }
+}
+
+/**
+ * Nobody logs in with it any more. A login may alter its own role: one that does, and leaves the
+ * transaction open, would hold us up for as long as its session lives, so that is ended first.
+ */
+async function bar(client: Client, name: string, oid: string, signal: AbortSignal): Promise<void> {
+  const sql = `alter role ${escapeIdentifier(name)} nologin connection limit 0 password null
+               valid until '-infinity'`
+  for (;;) {
+    await terminate(client, SESSIONS, oid)
+    try {
+      await unlessGone(client.query(sql))
+      return
+    } catch (error) {
+      if (!HELD_UP.some((state) => isState(error, state))) throw error
+      signal.throwIfAborted()
+    }
+  }
 }
 
 /** Sessions are told apart by what they cannot choose: a minted login is never the admin role. */
