@@ -18,6 +18,9 @@ const WARM_UP_SECONDS = 2
 /** Whatever hangs, it ends: the children go when they lose us. */
 const LONGEST_MS = 15 * 60_000
 
+/** The ideal was seen to trap in V8's deoptimiser; calls of Wasm that are inlined are the suspect. */
+const NO_WASM_INLINING = '--no-turbo-inline-js-wasm-calls'
+
 interface Options {
   readonly seconds: number
   readonly rounds: number
@@ -73,7 +76,7 @@ async function start({ profile }: Options, undo: ReturnType<typeof createUndo>) 
   const broker = await startServerProcess({ args: [...profiling, main, 'serve'], env: product.env })
   undo.push(() => broker.stop())
   const floor = await startServerProcess({
-    ...{ args: [join(import.meta.dirname, 'ideal.ts')], env: ideal.env },
+    ...{ args: [NO_WASM_INLINING, join(import.meta.dirname, 'ideal.ts')], env: ideal.env },
   })
   undo.push(() => floor.stop())
   const { issuer } = broker

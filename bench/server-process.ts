@@ -29,6 +29,7 @@ export async function startServerProcess({ args, env }: Program): Promise<Server
   })
   try {
     const issuer = await readyLine(child)
+    tellEnd(child)
     return { issuer, cpuMicros: () => cpuOf(child), stop: () => stop(child) }
   } catch (error) {
     await stop(child)
@@ -60,6 +61,15 @@ async function cpuOf(child: ChildProcess): Promise<number> {
   child.send('cpu')
   const [usage] = (await answer) as [NodeJS.CpuUsage]
   return usage.user + usage.system
+}
+
+/** A server that ends by itself voids the run; which one, and how, is worth knowing. */
+function tellEnd(child: ChildProcess): void {
+  child.once('exit', (code, signal) => {
+    if (child.killed) return
+    const how = `${child.spawnargs.slice(-2).join(' ')} ended with ${String(signal ?? code)}`
+    process.stderr.write(`${how}\n`)
+  })
 }
 
 async function stop(child: ChildProcess): Promise<void> {

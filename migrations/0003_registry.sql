@@ -138,7 +138,9 @@ create table procura.request_key (
   created_at  timestamptz not null default clock_timestamp(),
   primary key (tenant, caller, route, key)
 );
+create index request_key_by_age on procura.request_key (tenant, created_at);
 grant select, insert on procura.request_key to procura_front, procura_pdp, procura_cdp;
+grant delete on procura.request_key to procura_front; -- of what is older than a day
 
 -- What identifies or quotes people, and the inputs that were decided on: encrypted, each under a key
 -- of its own, so that it can be erased while the log stands.

@@ -35,8 +35,8 @@ create table procura.lease (
 );
 create index lease_alive on procura.lease (tenant, expires_at)
   where state in ('minting', 'active', 'revoke_pending');
-create index lease_by_consent on procura.lease (tenant, consent) where ended_at is null;
-create index lease_by_agent on procura.lease (tenant, agent) where ended_at is null;
+create index lease_by_consent on procura.lease (tenant, consent);
+create index lease_by_agent on procura.lease (tenant, agent);
 grant select, insert,
   update (state, updated_at, ended_at, end_reason, confirmed_dead_at, event_id, claim, claimed_until,
           attempts, next_try_at, expires_at)

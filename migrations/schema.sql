@@ -988,13 +988,19 @@ CREATE INDEX lease_alive ON procura.lease USING btree (tenant, expires_at) WHERE
 -- Name: lease_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX lease_by_agent ON procura.lease USING btree (tenant, agent) WHERE (ended_at IS NULL);
+CREATE INDEX lease_by_agent ON procura.lease USING btree (tenant, agent);
 
 --
 -- Name: lease_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX lease_by_consent ON procura.lease USING btree (tenant, consent) WHERE (ended_at IS NULL);
+CREATE INDEX lease_by_consent ON procura.lease USING btree (tenant, consent);
+
+--
+-- Name: request_key_by_age; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX request_key_by_age ON procura.request_key USING btree (tenant, created_at);
 
 --
 -- Name: used_proof_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1479,7 +1485,7 @@ GRANT SELECT ON TABLE procura.policy_set TO procura_pdp;
 -- Name: TABLE request_key; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
-GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_front;
+GRANT SELECT,INSERT,DELETE ON TABLE procura.request_key TO procura_front;
 GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_pdp;
 GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_cdp;
 

@@ -5,10 +5,12 @@ import type { Broker, Decider } from './domain/ports.ts'
 import { createHealth } from './health.ts'
 import type { Front, FrontIdentity } from './http/front.ts'
 import type { Metrics } from './http/metrics.ts'
+import type { Running } from './http/running.ts'
 import { publicJwks } from './keys.ts'
 import { createDecisionReader } from './ledger/decision-reader.ts'
 import type { LedgerReader } from './ledger/reader.ts'
 import type { Refusals } from './ledger/refusals.ts'
+import type { CheckpointSigner } from './ledger/signer.ts'
 import type { Slices } from './slices.ts'
 
 const VERSION = '0.1.0'
@@ -20,6 +22,8 @@ export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'crede
   readonly identity: FrontIdentity & { readonly agents: Front['agents'] }
   readonly consents: Front['consents'] & Pick<Front['decider'], 'standing'>
   readonly reader: LedgerReader
+  readonly signer: Pick<CheckpointSigner, 'signedAt'>
+  readonly running: Running
   readonly refusals: Refusals
   readonly metrics: Metrics
   readonly pdp: { isHealthy(): boolean }
@@ -28,14 +32,14 @@ export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'crede
 
 /** `drain`: from now on it is not ready. */
 export function createFront(slices: Slices, parts: Fronted): { front: Front; drain: () => void } {
-  const { config, issuer, keys, pools, log, contract } = slices
+  const { config, issuer, keys, pools, log, clock, contract } = slices
   const { broker, decider, identity, consents, approvals, revocation, credentials } = parts
   const { tenant } = config
   let isDraining = false
   const decisions = createDecisionReader({ tenant, pool: pools.front, reader: parts.reader })
   const front: Front = {
     ...{ issuer, broker, identity, consents, approvals, revocation, credentials, decisions },
-    ...{ log, contract, meter: parts.metrics },
+    ...{ log, contract, meter: parts.metrics, running: parts.running },
     decider: { ...decider, standing: consents.standing },
     agents: identity.agents,
     ledger: ledgerOf(parts.reader),
@@ -51,7 +55,8 @@ export function createFront(slices: Slices, parts: Fronted): { front: Front; dra
       },
     },
     health: createHealth({
-      ...{ tenant, recording: [pools.front, pools.pdp, pools.cdp] },
+      ...{ tenant, clock, pool: pools.front, others: [pools.pdp, pools.cdp, pools.reaper] },
+      signedAt: () => parts.signer.signedAt(),
       isPolicyHealthy: () => parts.pdp.isHealthy(),
       isDraining: () => isDraining,
     }),

@@ -9,19 +9,22 @@ import { createCredentials } from './delivery/credentials.ts'
 import { createVault } from './delivery/seal.ts'
 import { createSweeper } from './delivery/sweep.ts'
 import { createTargets } from './delivery/targets.ts'
+import { faultOf } from './fault.ts'
 import { createFront } from './front.ts'
 import { createMetrics } from './http/metrics.ts'
+import { createRunning } from './http/running.ts'
 import { createIdentity } from './identity/authenticate.ts'
 import { createNonces } from './identity/nonce.ts'
 import { createShownProofs } from './identity/shown-proof.ts'
 import { vkeyOf } from './ledger/checkpoint.ts'
 import { createLog, type LogOptions } from './ledger/log.ts'
+import { pruneKeys } from './ledger/request-keys.ts'
 import { createReader } from './ledger/reader.ts'
 import { createRefusals } from './ledger/refusals.ts'
 import { createSealer } from './ledger/sealed.ts'
 import { createSigner } from './ledger/signer.ts'
 import { createPdp } from './policy/pdp.ts'
-import type { Side } from './pools.ts'
+import type { Pools, Side } from './pools.ts'
 import type { Slices } from './slices.ts'
 import { createRevocation } from './revocation/revocation.ts'
 
@@ -74,19 +77,22 @@ function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
     pdp: ledgerOf('pdp', 'append_decided'),
     cdp: ledgerOf('cdp', 'append_issued'),
     reaper: ledgerOf('reaper', 'append_issued'),
+    prune: () => pruneKeys(pools.front, tenant),
+  }
+  const report = (what: string, why: unknown) => {
+    log.error({ error: faultOf(why) }, what)
   }
   // The log's name is the issuer's host and port, and where it is served.
   const origin = `${new URL(issuer).host}/v1/ledger`
   const { privateKey: key, publicKey } = keys.ledger
   return {
     ...{ ledgers, ledgerKey: { origin, vkey: vkeyOf(origin, publicKey) } },
-    signer: createSigner({ tenant, pool: pools.signer, origin, key, file }),
+    signer: createSigner({ tenant, pool: pools.signer, origin, key, file, clock }),
+    running: createRunning(),
     reader: createReader({ tenant, pool: pools.front, sealer }),
-    refusals: createRefusals({ ledger: ledgers.front, clock }),
+    refusals: createRefusals({ ledger: ledgers.front, clock, report }),
     metrics: createMetrics([{ name: 'procura_up', help: 'This process runs', read: () => 1 }]),
-    report: (what: string, why: unknown) => {
-      log.error({ error: nameOf(why) }, what)
-    },
+    report,
   }
 }
 
@@ -118,22 +124,23 @@ function createDelivering(slices: Slices, { ledgers, metrics, report }: Shared) 
   const { config, issuer, keys, pools, clock } = slices
   const { tenant, trust } = config
   const credentials = { issuer, keys: keys.credentials }
-  const secrets = createVault({ tenant, pool: pools.cdp, key: keys.seal })
-  const kinds = createConnectors({ credentials, secrets, owner: issuer })
+  const targetsOf = (pool: Pools[Side]) => {
+    const secrets = createVault({ tenant, pool, key: keys.seal })
+    return createTargets(createConnectors({ credentials, secrets, owner: issuer }), trust.targets)
+  }
   const trouble = (error: unknown) => {
     report('the delivering side will try again', error)
   }
-  const common = {
-    ...{ tenant, targets: createTargets(kinds, trust.targets), meter: metrics, trouble },
-  }
-  const cdpSide = { ...common, pool: pools.cdp, ledger: ledgers.cdp }
+  const common = { tenant, meter: metrics, trouble }
+  const targets = targetsOf(pools.cdp)
+  const cdpSide = { ...common, targets, pool: pools.cdp, ledger: ledgers.cdp }
   const checkProof = createShownProofs({ tenant, pool: pools.front, clock })
   return {
     cdp: createCdp({ ...cdpSide, decisions: { issuer, keys: keys.decisions } }),
     credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
-    sweeper: createSweeper({ ...common, pool: pools.reaper, ledger: ledgers.reaper }),
+    sweeper: createSweeper({
+      ...{ ...common, targets: targetsOf(pools.reaper) },
+      ...{ pool: pools.reaper, ledger: ledgers.reaper },
+    }),
   }
 }
-
-const nameOf = (error: unknown) =>
-  error instanceof Error ? `${error.name}: ${error.message}` : 'unknown'

@@ -7,6 +7,7 @@ import { refuseUnsafeSettings } from './db/connect.ts'
 import { expectedVersion, schemaVersion } from './db/migrate.ts'
 import { isOutage } from './db/outage.ts'
 import { bySystem } from './domain/request.ts'
+import { faultOf } from './fault.ts'
 import { keepHouse } from './housekeeping.ts'
 import { createApp } from './http/app.ts'
 import { createServer } from './http/create-server.ts'
@@ -94,26 +95,27 @@ async function serve(parts: Parts, { config, issuer, pools, log }: Serving): Pro
   await listen(server, config)
   parts.sweeper.start()
   const house = keepHouse(chores(parts), (chore, error) => {
-    log.error({ chore, outage: isOutage(error), error: nameOf(error) }, 'a chore failed')
+    log.error({ chore, outage: isOutage(error), error: faultOf(error) }, 'a chore failed')
   })
   return {
     issuer,
     async stop() {
       parts.drain()
       await close(server)
+      await parts.running.settled(DRAIN_MS)
       await Promise.all([house.stop(), parts.sweeper.stop()])
       unwatch()
       unfollow()
       await parts.refusals.flush()
       await signer.signOnce().catch((error: unknown) => {
-        log.error({ error: nameOf(error) }, 'the last checkpoint was not signed')
+        log.error({ error: faultOf(error) }, 'the last checkpoint was not signed')
       })
       await pools.end()
     },
   }
 }
 
-function chores({ signer, refusals, identity, approvals }: Parts) {
+function chores({ signer, refusals, identity, approvals, ledgers }: Parts) {
   return [
     { name: 'sign checkpoints', everyMs: 1000, work: () => signer.signOnce() },
     { name: 'record refusals', everyMs: 10_000, work: () => refusals.flush() },
@@ -122,7 +124,8 @@ function chores({ signer, refusals, identity, approvals }: Parts) {
       everyMs: 2000,
       work: () => approvals.expireDue(bySystem('expiry')),
     },
-    { name: 'forget used proofs', everyMs: 30_000, work: () => identity.prune() },
+    { name: 'forget used proofs', everyMs: 10_000, work: () => identity.prune() },
+    { name: 'forget answered keys', everyMs: 60_000, work: () => ledgers.prune() },
   ]
 }
 
@@ -152,6 +155,3 @@ function close(server: Server): Promise<void> {
     })
   })
 }
-
-const nameOf = (error: unknown) =>
-  error instanceof Error ? `${error.name}: ${error.message}` : 'unknown'

@@ -1,5 +1,5 @@
 /** Where the command line finds the broker, and who it is when it asks. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Client, createClient } from '../client/client.ts'
 import { importKey, type Key } from '../client/key.ts'
@@ -94,6 +94,20 @@ export function saveAgent(dataDir: string, name: string, agent: { id: string; ke
   mkdirSync(join(dataDir, 'agents'), { recursive: true, mode: 0o700 })
   const text = JSON.stringify({ id: agent.id, key: agent.key.exportJwk() })
   writeFileSync(agentFile(dataDir, name), text, { mode: 0o600 })
+}
+
+/** Refuses a name whose key file would lie elsewhere, or would take the place of another agent's. */
+export function freeForAgent(dataDir: string, name: string): void {
+  if (!/^[\p{L}\p{N}_][\p{L}\p{N} ._-]*$/u.test(name)) {
+    throw new CommandError(
+      'the name is the name of a key file too: letters, digits, spaces, “.”, “_” and “-”',
+      EXIT.usage,
+    )
+  }
+  const file = agentFile(dataDir, name)
+  if (existsSync(file)) {
+    throw new CommandError(`${file} holds the key of an agent: take another name`, EXIT.usage)
+  }
 }
 
 export function readAgent(

@@ -58,11 +58,17 @@ function eachOf(command: Command, set: (command: Command) => unknown): Command {
 
 /** Runs one command line. Sets the exit code; the process ends when nothing is left to do. */
 export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', unlessUnread)
   try {
     await createProgram().parseAsync([...argv])
   } catch (error) {
     process.exitCode = isAsked(error) ? EXIT.done : codeOf(error)
   }
+}
+
+/** `… | head` stops reading; what was begun is finished and cleared away all the same. */
+function unlessUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 /** Help and the version are thrown too, once they are printed. */

@@ -60,7 +60,7 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
       try {
         await takeBack(options, intent, cause)
       } catch (error) {
-        // The row still says `minting`, or `active`: the sweeper finds it by that.
+        // The row still says `minting`, and the sweeper finds it by that; or `active`, and it ends in its time.
         options.trouble?.(error)
       }
     },
@@ -143,8 +143,11 @@ function told(held: Held, decision: string) {
   if (state === 'minting') throw inFlight(decision)
   const isFailure = isEnding(endReason) && FINAL[endReason] === 'failed'
   if (!isFailure) return leaseOf(held)
-  const code = endReason === 'downstream_timeout' ? 'downstream_timeout' : 'downstream_failed'
-  throw new BrokerError(code, { shown: { decision } })
+  // What never got to its target is asked for anew; what did is told as it ended.
+  if (endReason === 'downstream_failed' || endReason === 'downstream_timeout') {
+    throw new BrokerError(endReason, { shown: { decision } })
+  }
+  throw new BrokerError('decision_stale', { shown: { decision } })
 }
 
 function inFlight(decision: string): BrokerError {

@@ -21,7 +21,7 @@ export const PROBLEMS = {
   role_required:           [403, 'This role may not',                      null, 'Ask somebody who has the role', 'You may not do this.'],
   access_denied:           [403, 'Denied by policy',                       'access_denied', 'Ask for less, or ask those whom the rule names', 'You may not do this. Do not try another way; report it and go on with other work.'],
   policy_error:            [403, 'The policy could not be evaluated',      'temporarily_unavailable', 'Report the decision; do not retry', 'It could not be decided. Do not retry; report it.'],
-  outside_authority:       [403, 'Outside what was handed down',           null, 'Ask for less, or ask whoever stands at `hop`', 'You may not do this. Do not try another way; report it and go on with other work.'],
+  outside_authority:       [403, 'Outside what was handed down',           null, 'Ask for less, or ask the sponsor to consent to it', 'You may not do this. Do not try another way; report it and go on with other work.'],
   budget_exhausted:        [403, 'The budget is spent',                    null, 'Ask whoever owns that account for more', 'The budget for this is spent. Report it and go on with other work.'],
   chain_invalid:           [403, 'The chain does not hold',                'invalid_request', 'Have the hop, or the consent, made anew', 'Your authority was withdrawn or has ended. Stop and report it.'],
   approval_denied:         [403, 'A person said no',                       null, 'Ask for something else', 'A person said no. Do not try another way.'],

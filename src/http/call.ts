@@ -18,6 +18,8 @@ export interface Call {
   body: Uint8Array
   /** What was refused, for the log. */
   code: string | null
+  /** Somebody works on it: the place is given up when that is over, not when the caller leaves. */
+  isHandled: boolean
   /** Gives up the place among those being answered, for as long as it only waits. */
   release: () => void
 }
@@ -30,7 +32,7 @@ export function begin(res: Response, call: Pick<Call, 'issuer' | 'requestId' | '
   res.locals['call'] = {
     ...call,
     ...{ route: 'none', door: 'public', caller: null, code: null },
-    ...{ body: new Uint8Array(), release: () => undefined },
+    ...{ body: new Uint8Array(), isHandled: false, release: () => undefined },
   } satisfies Call
 }
 

@@ -22,6 +22,7 @@ import type { ProvenPerson, ProvenService } from '../domain/person.ts'
 import type { Broker, Decider } from '../domain/ports.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { Act, By, Face, Presented } from '../domain/request.ts'
+import type { Running } from './running.ts'
 
 export interface Front {
   /** An origin. Every address we tell is built from it, never from what a caller sent. */
@@ -45,6 +46,8 @@ export interface Front {
   metrics(): string
   readonly meter: Meter
   readonly log: Log
+  /** Work that goes on after its caller has left: a drain waits for it. */
+  readonly running: Running
   /** A call was refused before any decision; `caller` where somebody had been recognised. */
   refused(face: Face, code: string, caller: string | null): void
   readonly limits: Limits

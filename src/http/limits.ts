@@ -60,7 +60,9 @@ export function limitConcurrency({ concurrentMax }: Limits): RequestHandler {
       isCounted = false
     }
     callOf(res).release = release
-    res.once('close', release)
+    res.once('close', () => {
+      if (!callOf(res).isHandled) release()
+    })
     next()
   }
 }

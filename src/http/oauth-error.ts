@@ -2,6 +2,7 @@
 import type { Response } from 'express'
 import { PROBLEMS, type ProblemCode, type Shown } from '../domain/problems.ts'
 import { callOf } from './call.ts'
+import { OAUTH_CODES } from './oauth-codes.ts'
 
 /** Answers with an OAuth error. `code` equals `error` where there is nothing finer to say. */
 export function sendOAuthError(res: Response, row: ProblemCode, shown: Shown): void {
@@ -11,12 +12,15 @@ export function sendOAuthError(res: Response, row: ProblemCode, shown: Shown): v
   const code = shown.oauth?.code ?? row
   const { outcome, hop, field } = shown
   const body = {
-    ...{ error, error_description: ascii(shown.detail ?? title) },
+    ...{ error, error_description: ascii(shown.detail ?? titleOf(code) ?? title) },
     ...{ error_uri: `${issuer}/problems/${code}`, code, request_id: requestId },
     ...{ outcome, hop, field },
   }
   res.status(statusOf(error, rowStatus)).json(body)
 }
+
+const titleOf = (code: string) =>
+  Object.hasOwn(OAUTH_CODES, code) ? OAUTH_CODES[code as keyof typeof OAUTH_CODES][0] : undefined
 
 const fallback = (status: number) => (status < 500 ? 'invalid_request' : 'server_error')
 

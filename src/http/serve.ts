@@ -32,7 +32,20 @@ export function serve(
   route.all(enter, take)
   for (const method of methods) {
     const handler = handlers[method]
-    if (handler) route[method](handler)
+    if (handler) route[method](working(front, handler))
+  }
+}
+
+/** The handler, known to be at work until it is done. */
+function working({ running }: Front, handler: Handler): RequestHandler {
+  return async (req, res) => {
+    const call = callOf(res)
+    call.isHandled = true
+    try {
+      await running.track(Promise.resolve(handler(req, res)))
+    } finally {
+      call.release()
+    }
   }
 }
 

@@ -4,6 +4,8 @@ import { isOutage } from '../db/outage.ts'
 import { sha256 } from '../domain/digest.ts'
 import { unavailable } from '../domain/problems.ts'
 
+const PRUNE_MAX = 5000
+
 export interface ReplayStore {
   /** Uses it up: true for one caller, however many race. `of` is what the `jti` is unique within. */
   isFirstUse(of: string, jti: string, until: Date): Promise<boolean>
@@ -66,7 +68,12 @@ export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool
     const text = `delete from procura.${table} where tenant = $1 and ${key} in (
                     select ${key} from procura.${table}
                     where tenant = $1 and expires_at < clock_timestamp() - interval '60 seconds'
-                    order by expires_at limit 5000)`
-    return (await count({ text, values: [tenant] })) ?? 0
+                    order by expires_at limit ${String(PRUNE_MAX)})`
+    let forgotten = 0
+    for (;;) {
+      const batch = (await count({ text, values: [tenant] })) ?? 0
+      forgotten += batch
+      if (batch < PRUNE_MAX) return forgotten
+    }
   }
 }

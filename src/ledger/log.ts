@@ -10,13 +10,14 @@ import { newId } from '../domain/ids.ts'
 import { canonical, type JsonObject } from '../domain/json.ts'
 import type { LedgerEntry, Sealed } from '../domain/entry.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
-import { BrokerError, unavailable } from '../domain/problems.ts'
+import { unavailable } from '../domain/problems.ts'
 import { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { indexDecision } from './decisions.ts'
 import { actorMember } from './members.ts'
 import { membersOf } from './records.ts'
+import { findAnswer, keepAnswer } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
 
 const BATCH_MAX = 64
@@ -47,7 +48,7 @@ export function createLog(options: LogOptions): Ledger {
 
   return {
     async find(key) {
-      return key === null ? null : await find(pool, tenant, key)
+      return key === null ? null : await findAnswer(pool, tenant, key)
     },
     record<T>(key: RequestKey | null, work: (tx: Tx) => Promise<Written<T>>) {
       return new Promise<Recorded<T>>((resolve, reject) => {
@@ -105,7 +106,8 @@ async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() =>
         values: [options.tenant, turn.next, leaves],
       })
     }
-    await client.query('commit')
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
     return answers
   } catch (error) {
     isBroken = await isLost(client, error)
@@ -166,7 +168,7 @@ async function doWork(options: LogOptions, writing: Writing, job: Job): Promise<
       leaves.push(await leafOf(options, writing, entry, eventId))
       eventIds.push(eventId)
     }
-    if (job.key !== null && answer !== null) await keep(tx, options.tenant, job.key, answer)
+    if (job.key !== null && answer !== null) await keepAnswer(tx, options.tenant, job.key, answer)
     await client.query('release savepoint work')
     return () => {
       job.resolve(Recorded.onRecord(value, index, eventIds[0] ?? ''))
@@ -237,38 +239,6 @@ async function putSealed(
     values: [tenant, row.id, row.wrappedKey, row.nonce, row.ciphertext],
   })
   return commitment
-}
-
-async function find(pool: Pool, tenant: string, key: RequestKey): Promise<JsonObject | null> {
-  const { rows } = await pool
-    .query<{ fingerprint: string; answer: JsonObject }>({
-      name: 'request_key_find',
-      text: `select fingerprint, answer from procura.request_key
-             where tenant = $1 and caller = $2 and route = $3 and key = $4`,
-      values: [tenant, key.caller, key.route, key.key],
-    })
-    .catch((error: unknown) => {
-      throw isOutage(error) ? unavailable('database', error) : error
-    })
-  const [kept] = rows
-  if (kept === undefined) return null
-  if (kept.fingerprint !== key.fingerprint) throw new BrokerError('idempotency_mismatch')
-  return kept.answer
-}
-
-/** Of two that come with the same key at once, one is recorded; the other is told to wait. */
-async function keep(tx: Tx, tenant: string, key: RequestKey, answer: JsonObject): Promise<void> {
-  const { rowCount } = await tx.query({
-    name: 'request_key_keep',
-    text: `insert into procura.request_key (tenant, caller, route, key, fingerprint, answer)
-           values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
-    values: [tenant, key.caller, key.route, key.key, key.fingerprint, answer],
-  })
-  if (rowCount !== 1) {
-    throw new BrokerError('idempotency_in_flight', {
-      shown: { retryAfterSeconds: 1 },
-    })
-  }
 }
 
 /** Deadlock or serialization failure: nothing was done, and doing it again may work. */

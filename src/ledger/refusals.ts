@@ -15,7 +15,13 @@ export interface Refusals {
   flush(): Promise<void>
 }
 
-export function createRefusals({ ledger, clock }: { ledger: Ledger; clock: Clock }): Refusals {
+export interface RefusalsOptions {
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly report: (what: string, why: unknown) => void
+}
+
+export function createRefusals({ ledger, clock, report }: RefusalsOptions): Refusals {
   let windowStart = clock()
   let counted = new Map<string, Counted>()
   let missed = 0
@@ -31,8 +37,8 @@ export function createRefusals({ ledger, clock }: { ledger: Ledger; clock: Clock
     try {
       await ledger.record(null, () => Promise.resolve({ entries, value: null, answer: null }))
       missed = 0
-    } catch {
-      // The ledger is down and says so to everybody who asks; the next leaf tells how much it missed.
+    } catch (error) {
+      report('refusals could not be recorded; the next leaf tells how many were missed', error)
       for (const { count } of due.values()) missed += count
     }
   }

@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { inTransaction } from '../db/connect.ts'
+import type { Clock } from '../domain/clock.ts'
 import { checkpointBody, signNote } from './checkpoint.ts'
 import {
   consistencyProof,
@@ -28,23 +29,37 @@ export interface SignerOptions {
   readonly key: KeyObject
   /** The file outside the database that gets every checkpoint. */
   readonly file: string
+  readonly clock: Clock
 }
 
 export interface CheckpointSigner {
   /** Signs what is new; the size that is covered now. */
   signOnce(): Promise<number>
+  /** When all there was had been signed, and stood in the file outside. */
+  signedAt(): Date
 }
 
 export function createSigner(options: SignerOptions): CheckpointSigner {
-  async function signOnce(): Promise<number> {
-    for (;;) {
-      const signed = await inTransaction(options.pool, (tx) => extend(tx, options))
-      if (signed.note !== null) await appendCheckpoint(options.file, signed.note)
-      if (signed.isComplete) return signed.size
-    }
-  }
+  const { pool, file, clock } = options
+  let signedAt = clock()
+  // Committed, and not yet in the file: it is tried again, also when nothing new is recorded.
+  let unwritten: string | null = null
 
-  return { signOnce }
+  return {
+    async signOnce() {
+      for (;;) {
+        const asked = clock()
+        const signed = await inTransaction(pool, (tx) => extend(tx, options))
+        unwritten = signed.note ?? unwritten
+        if (unwritten !== null) await appendCheckpoint(file, unwritten)
+        unwritten = null
+        if (!signed.isComplete) continue
+        signedAt = asked
+        return signed.size
+      }
+    },
+    signedAt: () => signedAt,
+  }
 }
 
 interface Signed {

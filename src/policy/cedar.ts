@@ -1,9 +1,14 @@
 /** The one file that calls Cedar to decide. A trap is a failure, and the engine is not trusted again. */
+import { setFlagsFromString } from 'node:v8'
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Rule } from '../domain/decision.ts'
 import type { Asking } from './asking.ts'
 import type { Policies } from './opinion.ts'
+
+// V8 of Node 22.23.3 has been seen to end a process (`unreachable code` in its deoptimizer) that called
+// Cedar often enough for such calls to be inlined. A call costs the same without.
+setFlagsFromString('--no-turbo-inline-js-wasm-calls')
 
 /** A rule, and where it can matter. */
 export interface VettedRule extends Rule {

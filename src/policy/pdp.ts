@@ -39,7 +39,7 @@ export interface PdpOptions {
   readonly every?: Every
 }
 
-export interface Pdp extends Omit<Publisher, 'current'> {
+export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   /** Throws `unknown_tool`, `unknown_purpose`, `arguments_invalid`; 503 without a policy set. */
   read(request: CredentialRequest): ToolCall
   decide(chain: Chain, question: Question): Promise<Decision>
@@ -101,7 +101,7 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
     isDeclared: (scope) => [...inForce().catalogue.keys()].some((name) => covers(scope, name)),
     tools: () => [...inForce().catalogue.values()].map(({ tool }) => tool),
     purposes: () => [...inForce().purposes.values()],
-    isHealthy: () => publisher.current() !== null && engine.isHealthy(),
+    isHealthy: () => publisher.current() !== null && !publisher.isBehind() && engine.isHealthy(),
     replay: createReplay({ tenant, pool, parse, current: publisher.current }),
   }
 }

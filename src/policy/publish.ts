@@ -9,7 +9,13 @@ import { policySetHash, type PolicyFiles } from './files.ts'
 import { PolicySetRefused } from './findings.ts'
 import { readFolder } from './folder.ts'
 import { type InForce, type PolicySet, prepareSet } from './policy-set.ts'
-import { epochInForce, newestSet, type Published, putInForce } from './stored-sets.ts'
+import {
+  epochInForce,
+  newestSet,
+  wasSuperseded,
+  type Published,
+  putInForce,
+} from './stored-sets.ts'
 
 /** The front side's ledger, as far as it is needed here. */
 export interface Records {
@@ -32,6 +38,8 @@ export interface Publishing {
 
 export interface Publisher {
   readonly current: () => InForce | null
+  /** A newer set is in force, and could not be loaded here: nothing is decided until it is. */
+  readonly isBehind: () => boolean
   /** Epoch of the set, which is in force here when this resolves. Throws `PolicySetRefused`. */
   readonly publish: (files: PolicyFiles, by: Act) => Promise<number>
   /** Takes over what is in force in the database, now and whenever that changes. */
@@ -40,12 +48,13 @@ export interface Publisher {
   readonly watchFolder: (folder: string) => Promise<() => void>
 }
 
-const FOLLOW_MS = 500 // Others decide by the old set for at most a second after a publication.
+const FOLLOW_MS = 500 // Others refuse as stale for at most a second after a publication.
 const FOLDER_MS = 500
 
 export function createPublisher(publishing: Publishing): Publisher {
   const { tenant, pool, ledger, engine, parse } = publishing
   let inForce: InForce | null = null
+  let isBehind = false
 
   /** A set that is older than the one in force is never gone back to. */
   function adopt({ compiled, ...set }: PolicySet, epoch: number): void {
@@ -65,12 +74,15 @@ export function createPublisher(publishing: Publishing): Publisher {
     if (epoch <= (inForce?.epoch ?? 0)) return
     const stored = await newestSet(pool, tenant)
     if (stored === null) return
+    isBehind = true
     if (policySetHash(stored.files) !== stored.hash) throw new Error('a stored set is not its hash')
     adopt(await prepareSet(stored.files, parse), stored.epoch)
+    isBehind = false
   }
 
   return {
     current: () => inForce,
+    isBehind: () => isBehind,
     publish,
     follow: () =>
       repeat(publishing, FOLLOW_MS, {
@@ -80,18 +92,29 @@ export function createPublisher(publishing: Publishing): Publisher {
     watchFolder: (folder) =>
       repeat(publishing, FOLDER_MS, {
         what: 'the policies of the folder are not in force',
-        work: folderWatch(folder, publish),
+        work: folderWatch(folder, publish, (hash) => wasSuperseded(pool, tenant, hash)),
       }),
   }
 }
 
-/** Publishes what the folder has become. What was refused is not tried again until it changes. */
-function folderWatch(folder: string, publish: Publisher['publish']): () => Promise<void> {
-  let seen = ''
+/**
+ * Publishes what the folder has become. What was refused is not tried again until it changes. A replica
+ * that starts with an old folder does not put its old set back in force for all of them.
+ */
+function folderWatch(
+  folder: string,
+  publish: Publisher['publish'],
+  isSuperseded: (hash: string) => Promise<boolean>,
+): () => Promise<void> {
+  let seen: string | null = null
   return async () => {
     const files = await readFolder(folder)
     const hash = policySetHash(files)
     if (hash === seen) return
+    if (seen === null && (await isSuperseded(hash))) {
+      seen = hash
+      throw new Error('the folder holds a set that was superseded; what is in force stays in force')
+    }
     try {
       await publish(files, bySystem('policy-folder'))
     } catch (error) {

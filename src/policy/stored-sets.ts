@@ -102,3 +102,12 @@ export async function setByHash(
 }
 
 type Row = { epoch: string; hash: string; files: PolicyFiles }
+
+/** Whether a set was in force once, and another is now. */
+export async function wasSuperseded(pool: Pool, tenant: string, hash: string): Promise<boolean> {
+  const rows = await ask<{ hash: string }>(pool, {
+    text: `select hash from procura.policy_set where tenant = $1 order by epoch desc`,
+    values: [tenant],
+  })
+  return rows[0]?.hash !== hash && rows.some((row) => row.hash === hash)
+}

@@ -97,7 +97,9 @@ it('[WAL-03] the delivering role cannot turn what was redeemed into what may be 
     const refunded = await pool.query(`select * from procura.refund_unused('main', 'dec_1')`)
     expect(refunded.rows).toEqual([])
     for (const state of ['returned', 'expired', 'revoked', 'failed', 'active', 'minting']) {
-      expect(await stateOf(role, `update procura.lease set state = '${state}'`), state).toBe('P0001')
+      expect(await stateOf(role, `update procura.lease set state = '${state}'`), state).toBe(
+        'P0001',
+      )
     }
     expect(await stateOf(role, `update procura.lease set expires_at = 'infinity'`)).not.toBe('done')
   }

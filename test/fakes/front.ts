@@ -1,4 +1,5 @@
 /** A house behind the front: small, in memory, and as strict about who calls as the real one. */
+import { createRunning } from '../../src/http/running.ts'
 import { type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { readFileSync } from 'node:fs'
@@ -104,6 +105,7 @@ export function aFront(changes: Partial<Front> = {}): FakeFront {
     },
     metrics: () => 'procura_requests_total 0\n',
     meter: { count: () => undefined },
+    running: createRunning(),
     log: {
       info: (fields) => lines.push(fields),
       error: (fields) => lines.push(fields),

@@ -32,6 +32,7 @@ async function logWithSigner() {
   const signing = () =>
     createSigner({
       ...{ tenant, pool: db.pool('procura_signer'), origin: ORIGIN, key: privateKey, file },
+      clock: () => new Date(),
     })
   const append = async (count: number) => {
     const work = () =>

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { generateKey } from '../../client/key.ts'
 import { clientSettings } from '../../config.ts'
 import { isObject } from '../../domain/json.ts'
-import { agentFile, asPerson, saveAgent } from '../context.ts'
+import { agentFile, asPerson, freeForAgent, saveAgent } from '../context.ts'
 import { textIn } from '../member.ts'
 import { plain, printer } from '../print.ts'
 
@@ -21,9 +21,10 @@ export function agentCommand(): Command {
     .action(async (name: string, options: CreateOptions) => {
       const key = generateKey()
       const workload = workloadOf(options) ?? { kind: 'jwk', jwk: key.publicJwk }
+      const { dataDir } = clientSettings()
+      if (workload.kind === 'jwk') freeForAgent(dataDir, name)
       const body = await asPerson(options.as, 'ana').post('/v1/agents', { name, workload })
       if (workload.kind === 'jwk') {
-        const { dataDir } = clientSettings()
         saveAgent(dataDir, name, { id: textIn(body, 'id'), key })
         printer.line('key', agentFile(dataDir, name))
       }

@@ -63,6 +63,9 @@ export function decideCommand(decision: 'approve' | 'deny'): Command {
       const once =
         decision === 'approve' ? `once, exactly this, until ${plain(body['approved_until'])}` : ''
       printer.line(plain(body['status']), once)
+      if (body['status'] === 'approved') {
+        printer.line('use it', `the agent asks again, with --approval ${plain(id)}`)
+      }
       printer.line('', plain(body['event_id']))
     })
 }
@@ -95,5 +98,6 @@ function printCard(body: JsonObject): void {
   }
   printer.line('rule', Array.isArray(rules) ? rules.map(plain).join(', ') : '')
   printer.line('gives', plain(lease))
-  printer.line('status', `${plain(body['status'])} · until ${plain(body['expires_at'])}`)
+  const until = body['approved_until'] ?? body['expires_at']
+  printer.line('status', `${plain(body['status'])} · until ${plain(until)}`)
 }

@@ -1,5 +1,5 @@
 /** procura consent: give, list, withdraw. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { clientSettings } from '../../config.ts'
 import { isObject, type JsonObject, readJson } from '../../domain/json.ts'
 import { asPerson, readAgent } from '../context.ts'
@@ -24,7 +24,11 @@ function give(command: Command): void {
       objects,
     )
     .option('--uses <n>', 'calls in all', whole, 20)
-    .option('--for <duration>', 'until when: 30m, 8h, 7d', duration, 8 * 3600)
+    .addOption(
+      new Option('--for <duration>', 'until when: 30m, 8h, 7d')
+        .argParser(duration)
+        .default(8 * 3600, '8h'),
+    )
     .option('--ttl <seconds>', 'longest life of one credential', whole, 300)
     .option('--as <person>', 'the sponsor')
     .description('consent: which tools, what for, within what, how often, until when')

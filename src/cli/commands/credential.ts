@@ -7,6 +7,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import { plain, printer } from '../print.ts'
 import { whole } from './consent.ts'
 
+const HIDDEN = '(hidden: --raw)'
 const SECRETS = ['password', 'token'] as const
 
 export function getCommand(): Command {
@@ -26,7 +27,7 @@ export function getCommand(): Command {
       const answer = await client.requestCredential(askOf(tool, options))
       if (answer.status === 'pending') {
         printer.line('pending', `a person was asked: procura show ${answer.approval} --as ben`)
-        printer.line('', answer.approval)
+        printer.line('then', `the same again, with --approval ${answer.approval}`)
         process.exitCode = EXIT.pending
         return
       }
@@ -57,7 +58,7 @@ export function releaseCommand(): Command {
   return new Command('release')
     .argument('<id>', 'crd_…')
     .option('--agent <name>', 'whose it is')
-    .description('give a credential back before its time; only the run that got it may')
+    .description('give a credential back before its time; only the agent that got it may')
     .action(async (id: string, { agent }: { agent?: string }) => {
       const { status } = await asAgent(agent).client.giveBack(id)
       printer.line(plain(status), plain(id))
@@ -107,10 +108,7 @@ function argumentsOf({ sql, args }: AskOptions): JsonObject {
 }
 
 function withoutSecrets(credential: JsonObject): JsonObject {
-  const hidden = SECRETS.filter((name) => name in credential).map((name) => [
-    name,
-    '(hidden: --raw)',
-  ])
+  const hidden = SECRETS.filter((name) => name in credential).map((name) => [name, HIDDEN])
   return { ...credential, ...Object.fromEntries(hidden) } as JsonObject
 }
 
@@ -123,7 +121,12 @@ function printIssued(body: JsonObject, credential: JsonObject): void {
   for (const [name, value] of Object.entries(credential)) {
     printer.line('', `${name.padEnd(10)} ${plain(value)}`)
   }
-  printer.line('use it', 'procura get … --env prints shell variables for psql')
+  if (Object.values(credential).includes(HIDDEN)) {
+    printer.line(
+      'use it',
+      'it is told once: get another with --raw (to read) or --env (for the shell)',
+    )
+  }
   printer.line('', `${plain(id)} · why: procura why ${plain(body['decision_id'])}`)
 }
 
@@ -161,7 +164,7 @@ function printExplained(body: JsonObject): void {
     const hop = each['hop'] === null ? 'sponsor' : `hop ${plain(each['hop'])}`
     printer.line(
       'rule',
-      `${plain(each['id']).padEnd(26)} ${plain(each['effect']).padEnd(7)} ${plain(each['verdict']).padEnd(14)} ${hop}`,
+      `${plain(each['id']).padEnd(30)} ${plain(each['effect']).padEnd(7)} ${plain(each['verdict']).padEnd(14)} ${hop}`,
     )
   }
   printer.line('facts', plain(body['facts']))

@@ -61,8 +61,9 @@ function request(front: Front): Handler {
 function takeBackIfLost(front: Front, res: Response, id: CredentialId): void {
   const lost = () => {
     if (res.writableFinished) return
-    front.credentials.undelivered(id, bySystem(callOf(res).requestId)).catch((error: unknown) => {
-      front.log.error({ error: nameOf(error) }, 'an undelivered credential is left to the sweeper')
+    const taken = front.credentials.undelivered(id, bySystem(callOf(res).requestId))
+    front.running.track(taken).catch((error: unknown) => {
+      front.log.error({ error: nameOf(error) }, 'an undelivered credential lives to its end')
     })
   }
   if (res.closed) lost()

@@ -1,0 +1,60 @@
+/** Two started brokers on one database behind one address, and what attacks on them share. */
+import { createHash, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { textIn } from '../../src/cli/member.ts'
+import { Refused } from '../../src/client/errors.ts'
+import { freshDatabase, freshTarget } from '../pg/database.ts'
+import { startBalancer } from '../scenario/balancer.ts'
+import { startBroker } from '../scenario/broker.ts'
+import { aHouse, callers, REFUND, type Run } from '../scenario/house.ts'
+
+export type TwoBrokers = Awaited<ReturnType<typeof twoBrokers>>
+
+export async function twoBrokers() {
+  const [database, target] = [await freshDatabase(), await freshTarget()]
+  const balancer = await startBalancer()
+  const shop = { url: target.url, database: target.name, ending: target.role('') }
+  const home = await aHouse({ databaseUrl: database.url, shop })
+  const own = { PROCURA_ISSUER: balancer.origin, PROCURA_REQUESTS_PER_SECOND: '5000' }
+  const env = { ...home.env, ...own }
+  const brokers = await Promise.all([
+    startBroker(env),
+    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
+  ])
+  balancer.to(...brokers.map(({ port }) => port))
+  const issuer = balancer.origin
+  return { database, home, brokers, issuer, by: callers(home, issuer) }
+}
+
+export const refund = { tool: 'payments.refund', arguments: REFUND }
+export const query = (sql: string) => ({ tool: 'sql.query', arguments: { sql } })
+
+export const codeOf = (error: unknown) => (error instanceof Refused ? error.code : String(error))
+
+/** How often each thing is in the list. */
+export function tally(list: readonly string[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const it of list) sums[it] = (sums[it] ?? 0) + 1
+  return sums
+}
+
+/** `done`, or the code of the refusal, of each. */
+export async function outcomes(attempts: readonly Promise<unknown>[]) {
+  const settled = await Promise.allSettled(attempts)
+  return tally(settled.map((it) => (it.status === 'fulfilled' ? 'done' : codeOf(it.reason))))
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+/** Headers with a proof over this body: what is signed by hand can be sent twice. */
+export async function signedFor(run: Run, issuer: string, body: string) {
+  const token = textIn(await run.client.connect(), 'access_token')
+  const url = `${issuer}/v1/credentials`
+  const unproven = await fetch(url, { method: 'POST' })
+  const claims = {
+    ...{ jti: randomUUID(), htm: 'POST', htu: url, nonce: unproven.headers.get('dpop-nonce') },
+    ...{ iat: Math.floor(Date.now() / 1000), ath: sha256(token), body_sha256: sha256(body) },
+  }
+  const dpop = run.key.sign('dpop+jwt', claims, { jwk: run.key.publicJwk })
+  return { authorization: `DPoP ${token}`, 'content-type': 'application/json', dpop }
+}

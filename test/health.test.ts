@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import { createHealth } from '../src/health.ts'
+import { freshDatabase } from './pg/database.ts'
+
+async function healthOf(change: Partial<Parameters<typeof createHealth>[0]> = {}) {
+  const db = await freshDatabase()
+  let now = new Date('2026-11-21T10:00:00Z')
+  const health = createHealth({
+    ...{ tenant: 'main', clock: () => now, pool: db.pool('procura_front', 2) },
+    ...{ others: [db.pool('procura_pdp', 1)], isPolicyHealthy: () => true },
+    ...{ signedAt: () => now, isDraining: () => false, ...change },
+  })
+  const pass = (ms: number) => (now = new Date(now.getTime() + ms))
+  return { db, health, pass }
+}
+
+it('is ready when a leaf could be appended, and leaves nothing of the trial', async () => {
+  const { db, health } = await healthOf()
+  expect(await health.ready()).toEqual({ failing: null })
+  expect(await db.query('select from procura.used_proof')).toHaveLength(0)
+})
+
+it('[B-10] is red when the database takes no writes, though it answers', async () => {
+  const { db, health, pass } = await healthOf()
+  expect(await health.ready()).toEqual({ failing: null })
+  await db.query(`alter database ${db.name} set default_transaction_read_only = on`)
+  await db.query(`select pg_terminate_backend(pid) from pg_stat_activity
+                  where datname = '${db.name}' and pid <> pg_backend_pid()`)
+  pass(2000)
+  expect(await health.ready()).toEqual({ failing: 'ledger' })
+})
+
+it.each([
+  ['policy', { isPolicyHealthy: () => false }],
+  ['checkpoints', { signedAt: () => new Date('2026-11-21T09:59:00Z') }],
+  ['draining', { isDraining: () => true }],
+] as const)('is red and names %s when that is what fails', async (failing, change) => {
+  const { health } = await healthOf(change)
+  expect(await health.ready()).toEqual({ failing })
+})
+
+it('looks once for all who ask at the same time, so that asking cannot hold up appending', async () => {
+  const { db, health } = await healthOf()
+  const answers = await Promise.all(Array.from({ length: 200 }, () => health.ready()))
+  expect(new Set(answers).size).toBe(1)
+  const [calls] = await db.query<{ n: number }>(
+    `select count(*)::int as n from pg_stat_activity where datname = '${db.name}'`,
+  )
+  expect(calls?.n).toBeLessThan(6)
+})
