@@ -62,14 +62,17 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync([...argv])
   } catch (error) {
-    process.exitCode = isAsked(error) ? EXIT.done : codeOf(error)
+    process.exitCode = isAsked(error) || isUnread(error) ? EXIT.done : codeOf(error)
   }
 }
 
 /** `… | head` stops reading; what was begun is finished and cleared away all the same. */
-function unlessUnread(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+function unlessUnread(error: Error): void {
+  if (!isUnread(error)) throw error
 }
+
+const isUnread = (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === 'EPIPE'
 
 /** Help and the version are thrown too, once they are printed. */
 const isAsked = (error: unknown) => error instanceof CommanderError && error.exitCode === 0

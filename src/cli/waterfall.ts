@@ -64,10 +64,11 @@ async function asked(
 
 function approvedStep(record: JsonObject, opened: JsonObject | null): Step[] {
   if (record['event_type'] !== 'approval_decided') return []
-  const { decision } = objectAt(record, 'approval')
-  return [
-    { label: ` └ ${plain(decision)}`, text: `${personIn(opened) ?? 'a person'}${at(record)}` },
-  ]
+  const { decision, evidence_hash: evidence } = objectAt(record, 'approval')
+  // A word without evidence came when the approval was final: it is on record, and changed nothing.
+  const late = evidence === null ? ' · too late, changed nothing' : ''
+  const text = `${personIn(opened) ?? 'a person'}${at(record)}${late}`
+  return [{ label: ` └ ${plain(decision)}`, text }]
 }
 
 function decidedStep(decision: JsonObject): Step {

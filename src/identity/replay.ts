@@ -11,7 +11,7 @@ export interface ReplayStore {
   isFirstUse(of: string, jti: string, until: Date): Promise<boolean>
   /** Binds an assertion to the first key that it comes with; false for every other key. */
   isBoundTo(assertionHash: string, jkt: string, until: Date): Promise<boolean>
-  /** Forgets a bounded number of what can no longer be presented. How many it was. */
+  /** Forgets what can no longer be presented. How many it was. */
   prune(): Promise<number>
 }
 
@@ -56,24 +56,28 @@ export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool
 
     async prune() {
       const [proofs, assertions] = [
-        await forget('used_proof', 'key'),
-        await forget('assertion', 'hash'),
+        await forget(count, tenant, ['used_proof', 'key']),
+        await forget(count, tenant, ['assertion', 'hash']),
       ]
       return proofs + assertions
     },
   }
+}
 
+/** In batches, until none is left. */
+async function forget(
+  count: (query: QueryConfig) => Promise<number | null>,
+  tenant: string,
+  [table, key]: readonly ['used_proof', 'key'] | readonly ['assertion', 'hash'],
+): Promise<number> {
   // A minute more than was promised: this machine's clock judged the proof, the database's judges it now.
-  async function forget(table: 'used_proof' | 'assertion', key: 'key' | 'hash'): Promise<number> {
-    const text = `delete from procura.${table} where tenant = $1 and ${key} in (
-                    select ${key} from procura.${table}
-                    where tenant = $1 and expires_at < clock_timestamp() - interval '60 seconds'
-                    order by expires_at limit ${String(PRUNE_MAX)})`
-    let forgotten = 0
-    for (;;) {
-      const batch = (await count({ text, values: [tenant] })) ?? 0
-      forgotten += batch
-      if (batch < PRUNE_MAX) return forgotten
-    }
+  const text = `delete from procura.${table} where tenant = $1 and ${key} in (
+                  select ${key} from procura.${table}
+                  where tenant = $1 and expires_at < clock_timestamp() - interval '60 seconds'
+                  order by expires_at limit ${String(PRUNE_MAX)})`
+  for (let forgotten = 0; ;) {
+    const batch = (await count({ text, values: [tenant] })) ?? 0
+    forgotten += batch
+    if (batch < PRUNE_MAX) return forgotten
   }
 }

@@ -97,7 +97,7 @@ it('[ADM-03, ADM-01] what is another’s looks exactly like what is not there', 
     )
     if (!(error instanceof Refused)) return JSON.stringify(error)
     let text = JSON.stringify(error.problem)
-    for (const id of [...ids, String(error.problem['request_id'])]) text = text.replaceAll(id, '')
+    for (const id of [...ids, textIn(error.problem, 'request_id')]) text = text.replaceAll(id, '')
     return `${String(error.status)} ${text}`
   }
   const none = (id: string) => id.replace(/.{10}$/, '0000000000')

@@ -170,9 +170,9 @@ it('[F27, F29] connections that break under load give a clear no, or all of a ye
   const ana = await aRun(by.as('ana'), issuer, { ...READING, max_uses: 500 })
   await Promise.all([kim.client.connect(), ana.client.connect()])
   const count = query(COUNT)
-  let isOver = false
+  const end = new AbortController()
   const breaking = (async () => {
-    while (!isOver) {
+    while (!end.signal.aborted) {
       await database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()
@@ -193,7 +193,7 @@ it('[F27, F29] connections that break under load give a clear no, or all of a ye
     const settled = await Promise.allSettled(calls)
     codes.push(...settled.map((it) => (it.status === 'rejected' ? codeOf(it.reason) : 'done')))
   }
-  isOver = true
+  end.abort()
   await breaking
   const allowed = ['done', 'unavailable', 'downstream_failed', 'downstream_timeout']
   expect(allowed).toEqual(expect.arrayContaining([...new Set(codes)]))
