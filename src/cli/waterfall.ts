@@ -64,7 +64,9 @@ async function asked(
 
 function approvedStep(record: JsonObject, opened: JsonObject | null): Step[] {
   if (record['event_type'] !== 'approval_decided') return []
-  const { decision, evidence_hash: evidence } = objectAt(record, 'approval')
+  const { decision, status, evidence_hash: evidence } = objectAt(record, 'approval')
+  if (decision === null)
+    return [{ label: ` └ ${plain(status)}`, text: `nobody's word${at(record)}` }]
   // A word without evidence came when the approval was final: it is on record, and changed nothing.
   const late = evidence === null ? ' · too late, changed nothing' : ''
   const text = `${personIn(opened) ?? 'a person'}${at(record)}${late}`

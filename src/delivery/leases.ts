@@ -67,7 +67,7 @@ export async function openLease(
           revocation_epoch, issued_at, expires_at)
         select $1, $2, $3, 'minting', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, now, $15::timestamptz
         from found where policy_epoch = $16 and stopped is null and now < least($17, $15::timestamptz)
-        on conflict (tenant, decision_id) do nothing returning id
+        on conflict do nothing returning id
       )
       select now, policy_epoch, stopped, exists (select from opened) as opened from found`,
     values: [tenant, ...valuesOf(draft, audience), draft.expiresAt, policyEpoch, exp],
@@ -90,7 +90,7 @@ export async function openFailed(
         revocation_epoch, issued_at, expires_at, state, ended_at, end_reason)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
         'failed', $15, 'aborted')
-      on conflict (tenant, decision_id) do nothing`,
+      on conflict do nothing`,
     values: [tenant, ...valuesOf(draft, audience), tx.now, draft.expiresAt],
   })
   return rowCount === 1
