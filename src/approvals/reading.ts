@@ -44,6 +44,20 @@ export function createReading({ tenant, pool }: ReadingOptions): Reading {
     return approvalOf(row)
   }
 
+  /** For whom they would say yes, by name: the id alone tells a person nothing. */
+  async function named(approvals: readonly Approval[]): Promise<Approval[]> {
+    const people = await ask<{ id: string; display: string | null }>(pool, {
+      name: 'approval_sponsors',
+      text: 'select id, display from procura.person where tenant = $1 and id = any($2::text[])',
+      values: [tenant, approvals.map(({ sponsor }) => sponsor)],
+    })
+    const display = new Map(people.map((person) => [person.id, person.display]))
+    return approvals.map((approval) => {
+      const sponsor = { id: approval.sponsor, display: display.get(approval.sponsor) ?? null }
+      return { ...approval, shown: { ...approval.shown, sponsor } }
+    })
+  }
+
   return {
     async list({ person }, { limit, before, status }) {
       const rows = await ask<ApprovalRow & Record<string, unknown>>(pool, {
@@ -51,7 +65,7 @@ export function createReading({ tenant, pool }: ReadingOptions): Reading {
         text: LIST,
         values: [tenant, person.id, person.groups, isApprover(person), status, before, limit + 1],
       })
-      const items = rows.slice(0, limit).map(approvalOf)
+      const items = await named(rows.slice(0, limit).map(approvalOf))
       return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
 
@@ -60,8 +74,9 @@ export function createReading({ tenant, pool }: ReadingOptions): Reading {
       const isTheirs = approval.approver === person.id || approval.sponsor === person.id
       const sees = person.roles.includes('auditor') || person.roles.includes('operator')
       const standing = standingOf(person, approval.asked, approval.sponsor)
-      if (isTheirs || sees || standing === 'asked') return approval
-      throw new BrokerError('not_found')
+      if (!isTheirs && !sees && standing !== 'asked') throw new BrokerError('not_found')
+      const [shown = approval] = await named([approval])
+      return shown
     },
 
     async findForAgent({ session }, id) {

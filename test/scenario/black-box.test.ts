@@ -135,7 +135,8 @@ describe('one credential, start to finish', () => {
     const asked = await run.client.requestCredential(drop)
     if (asked.status !== 'pending') throw new Error('somebody was to be asked')
     const path = `/v1/approvals/${asked.approval}`
-    const { binding_hash: hash = null } = await by.as('ben').get(path)
+    const { binding_hash: hash = null, sponsor } = await by.as('ben').get(path)
+    expect(sponsor).toMatchObject({ display: 'Kim' })
     const yes = { decision: 'approve', binding_hash: hash }
     expect((await refused(by.as('kim').post(`${path}/decision`, yes))).status).toBe(403)
     await by.as('ben').post(`${path}/decision`, yes)
