@@ -102,6 +102,19 @@ $$;
 ALTER FUNCTION ledger.append_registered(log text, first bigint, entries text[]) OWNER TO procura_ledger;
 
 --
+-- Name: holds(text, bigint, text); Type: FUNCTION; Schema: ledger; Owner: procura_ledger
+--
+
+CREATE FUNCTION ledger.holds(log text, at bigint, event text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select exists (select from ledger.leaf where tenant = log and index = at and event_id = event)
+$$;
+
+ALTER FUNCTION ledger.holds(log text, at bigint, event text) OWNER TO procura_ledger;
+
+--
 -- Name: refuse_change(); Type: FUNCTION; Schema: ledger; Owner: procura_owner
 --
 
@@ -134,6 +147,58 @@ begin
 end $$;
 
 ALTER FUNCTION ledger.turn(log text) OWNER TO procura_ledger;
+
+--
+-- Name: debit(text, jsonb); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.debit(log text, rows jsonb) RETURNS TABLE(n integer, nth integer, bound bigint, used bigint, used_after bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  wanted record;
+  found record;
+  short boolean;
+begin
+  for wanted in
+    select r.n, r.decision, r.debits from jsonb_to_recordset(rows) as r (n int, decision text, debits jsonb)
+    order by r.n
+  loop
+    n := wanted.n;
+    select bool_or(b.used is null or b.used + d.amount > b.bound) into short
+    from jsonb_to_recordset(wanted.debits) as d (account text, key text, type text, amount bigint)
+    left join procura.budget b
+      on b.tenant = log and b.account = d.account and b.key = d.key and b.type = d.type;
+    for found in
+      select d.account, d.key, d.type, d.amount, d.nth, b.bound, b.used
+      from rows from (jsonb_to_recordset(wanted.debits)
+             as (account text, key text, type text, amount bigint)) with ordinality
+             as d (account, key, type, amount, nth)
+      left join procura.budget b
+        on b.tenant = log and b.account = d.account and b.key = d.key and b.type = d.type
+      order by d.nth
+    loop
+      nth := found.nth;
+      bound := found.bound;
+      used := found.used;
+      used_after := null;
+      if not short then
+        -- The condition is looked at again on the very row that is changed.
+        update procura.budget b set used = b.used + found.amount
+        where b.tenant = log and b.account = found.account and b.key = found.key
+          and b.type = found.type and b.used + found.amount <= b.bound
+        returning b.used into strict used_after;
+        insert into procura.spent (tenant, decision, account, key, type, amount)
+        values (log, wanted.decision, found.account, found.key, found.type, found.amount);
+      end if;
+      return next;
+    end loop;
+  end loop;
+end $$;
+
+ALTER FUNCTION procura.debit(log text, rows jsonb) OWNER TO procura_owner;
 
 --
 -- Name: lease_only_ends(); Type: FUNCTION; Schema: procura; Owner: procura_owner
@@ -1119,6 +1184,16 @@ REVOKE ALL ON FUNCTION ledger.append_registered(log text, first bigint, entries 
 GRANT ALL ON FUNCTION ledger.append_registered(log text, first bigint, entries text[]) TO procura_front;
 
 --
+-- Name: FUNCTION holds(log text, at bigint, event text); Type: ACL; Schema: ledger; Owner: procura_ledger
+--
+
+REVOKE ALL ON FUNCTION ledger.holds(log text, at bigint, event text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.holds(log text, at bigint, event text) TO procura_front;
+GRANT ALL ON FUNCTION ledger.holds(log text, at bigint, event text) TO procura_pdp;
+GRANT ALL ON FUNCTION ledger.holds(log text, at bigint, event text) TO procura_cdp;
+GRANT ALL ON FUNCTION ledger.holds(log text, at bigint, event text) TO procura_reaper;
+
+--
 -- Name: FUNCTION refuse_change(); Type: ACL; Schema: ledger; Owner: procura_owner
 --
 
@@ -1133,6 +1208,13 @@ GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_front;
 GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_pdp;
 GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_cdp;
 GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_reaper;
+
+--
+-- Name: FUNCTION debit(log text, rows jsonb); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.debit(log text, rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.debit(log text, rows jsonb) TO procura_pdp;
 
 --
 -- Name: FUNCTION lease_only_ends(); Type: ACL; Schema: procura; Owner: procura_owner

@@ -57,7 +57,19 @@ export async function createParts(slices: Slices) {
     ...{ ...deciding, revocation, ledger: ledgers.pdp, pdp: { ...pdp, rule: counted } },
   })
   const { cdp } = delivering
-  const broker = createBroker((...asked) => decider.decide(...asked), { cdp, ledger: ledgers.cdp })
+  const uncounted = createBroker((...asked) => decider.decide(...asked), {
+    ...{ cdp, ledger: ledgers.cdp },
+  })
+  // What is recorded may be worked on twice; what is handed out is counted once.
+  const broker: typeof uncounted = {
+    async requestCredential(...asked) {
+      const outcome = await uncounted.requestCredential(...asked)
+      if (outcome.kind === 'issued' && outcome.credential !== null) {
+        metrics.count('procura_credentials_issued_total', { connector: outcome.credential.kind })
+      }
+      return outcome
+    },
+  }
   const front = createFront(slices, {
     ...{ ...shared, ...deciding, ...delivering, broker, decider, revocation },
   })

@@ -4,7 +4,7 @@ import { ask } from '../db/ask.ts'
 import { leafOf } from '../domain/chain.ts'
 import { type Constraint, constraintType, isCumulative } from '../domain/constraint.ts'
 import type { BudgetState, Debit, Decision, Deny, Spent } from '../domain/decision.ts'
-import type { Tx } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 
 export interface Budgets {
   /** Opens the accounts of what is cumulative among `bounds`; the others need none. */
@@ -32,11 +32,10 @@ export function createBudgets({ tenant, pool }: BudgetsOptions): Budgets {
     async debit(tx, decision) {
       const { answer, debits } = decision
       if (answer.kind !== 'allow' || debits.length === 0) return []
-      const { rows } = await tx.query<StateRow & { used_after: number | null }>({
-        name: 'budget_debit',
-        text: DEBIT,
-        values: [tenant, ...columnsOf(debits), decision.id],
+      const found = await tx.each<{ debits: DebitRow[] }>(debitAll(tenant), {
+        ...{ decision: decision.id, debits: debits.map((debit) => ({ ...debit })) },
       })
+      const rows = found?.debits ?? []
       const states = statesOf(debits, rows)
       const empty = states.find(({ used, asked, limit }) => used + asked > limit)
       if (empty !== undefined) return exhausted(decision, empty)
@@ -48,7 +47,7 @@ export function createBudgets({ tenant, pool }: BudgetsOptions): Budgets {
       if (answer.kind !== 'allow' || debits.length === 0) return null
       const { rows } = await tx.query<StateRow>({
         name: 'budget_short',
-        text: `with ${STATE} select nth, bound, used from state order by nth`,
+        text: `with ${STATE} select bound, used from state order by nth`,
         values: [tenant, ...columnsOf(debits)],
       })
       const states = statesOf(debits, rows)
@@ -78,28 +77,22 @@ const STATE = `wanted as (
       on b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
   )`
 
-/**
- * All or nothing in one statement. The condition is looked at again on the very row that is changed:
- * a debit that was not made has no `used_after`, and its caller undoes the whole.
- */
-const DEBIT = `with ${STATE}, made as (
-    update procura.budget b set used = b.used + w.amount
-    from wanted w
-    where b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
-      and b.used + w.amount <= b.bound and not exists (select from state where not fits)
-    returning b.account, b.key, b.type, b.used as used_after
-  ), noted as (
-    insert into procura.spent (tenant, decision, account, key, type, amount)
-    select $1, $6, m.account, m.key, m.type, w.amount
-    from made m join wanted w using (account, key, type)
-  )
-  select s.nth, s.bound, s.used, m.used_after
-  from state s left join made m using (account, key, type) order by s.nth`
+/** All or nothing for each decision; a debit that was not made has no `used_after`. */
+const debitAll = (tenant: string): Rowwise => ({
+  name: 'budget_debit',
+  text: `select n, jsonb_agg(jsonb_build_object('bound', bound, 'used', used, 'used_after', used_after)
+           order by nth) as debits
+         from procura.debit($2, $1::jsonb) group by n`,
+  values: [tenant],
+})
 
 interface StateRow {
-  readonly nth: number
   readonly bound: number | null
   readonly used: number | null
+}
+
+interface DebitRow extends StateRow {
+  readonly used_after: number | null
 }
 
 interface Account {

@@ -59,6 +59,7 @@ export interface Consents {
 export function createConsents(options: ConsentsOptions): Consents {
   const { tenant, pools, ledger } = options
   const store = createStore(tenant, pools.front)
+  const standingBehind = standingOf(pools.pdp, tenant)
 
   return {
     async give(person, terms, by) {
@@ -92,13 +93,13 @@ export function createConsents(options: ConsentsOptions): Consents {
     ofAgent: (agent) => store.ofAgent(agent),
 
     async behind({ session }) {
-      const standing = await standingOf(pools.pdp, tenant, session)
+      const standing = await standingBehind(session)
       if (standing !== null) return standing
       throw new BrokerError('chain_invalid', { shown: { outcome: 'revoked', hop: null } })
     },
 
     async standing(consent, agent) {
-      const standing = await standingOf(pools.pdp, tenant, { consent, agent })
+      const standing = await standingBehind({ consent, agent })
       if (standing !== null) return standing
       throw new BrokerError('not_found')
     },

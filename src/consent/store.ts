@@ -1,13 +1,14 @@
 /** Consents in the database: `terms` as signed, `uses` as the account has them, status as of now. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
+import { eachOf } from '../db/each.ts'
 import type { Standing } from '../domain/chain.ts'
 import { type Consent, type Terms, termsBody } from '../domain/consent.ts'
 import type { Constraint } from '../domain/constraint.ts'
 import type { AgentId, ConsentId, EventId, PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
-import type { Tx } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 
 /** A consent, the token that proves it, and the event that put it on record. */
 export interface Given {
@@ -83,23 +84,26 @@ export function createStore(tenant: string, front: Pool) {
   }
 }
 
-/** What a consent of this agent stands on. On the hot path: one statement, one round trip. */
-export async function standingOf(
-  pdp: Pool,
-  tenant: string,
-  { consent, agent }: { consent: ConsentId; agent: AgentId },
-): Promise<Standing | null> {
-  const [row] = await ask<ConsentRow & { groups: string[]; now: Date }>(pdp, {
-    name: 'consent_standing',
-    text: `select ${COLUMNS}, p.groups, clock_timestamp() as now
-           from ${TABLES}
-           join procura.person p on p.tenant = c.tenant and p.id = c.sponsor
-           where c.tenant = $1 and c.id = $2 and c.agent = $3`,
-    values: [tenant, consent, agent],
-  })
-  if (row === undefined) return null
-  return { consent: givenOf(row).consent, sponsorGroups: row.groups, readAt: row.now }
+/** What a consent of this agent stands on. On the hot path, where many ask at once. */
+export function standingOf(pdp: Pool, tenant: string) {
+  const each = eachOf(pdp)
+  return async (of: { consent: ConsentId; agent: AgentId }): Promise<Standing | null> => {
+    const row = await each<ConsentRow & { groups: string[]; now: Date }>(standing(tenant), {
+      ...{ consent: of.consent, agent: of.agent },
+    })
+    if (row === null) return null
+    return { consent: givenOf(row).consent, sponsorGroups: row.groups, readAt: row.now }
+  }
 }
+
+const standing = (tenant: string): Rowwise => ({
+  name: 'consent_standing',
+  text: `select r.n, ${COLUMNS}, p.groups, clock_timestamp() as now
+         from jsonb_to_recordset($1::jsonb) as r (n int, consent text, agent text), ${TABLES}
+         join procura.person p on p.tenant = c.tenant and p.id = c.sponsor
+         where c.tenant = $2 and c.id = r.consent and c.agent = r.agent`,
+  values: [tenant],
+})
 
 /** The agent must be its sponsor's and active at this very moment: one statement checks and writes. */
 export async function insertConsent(tx: Tx, tenant: string, given: Given): Promise<void> {

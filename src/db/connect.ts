@@ -1,6 +1,7 @@
 /** Connections to the database: one pool per role, with limits on everything that could hang. */
 import { type ClientBase, Pool, type QueryResult, types } from 'pg'
 import type { Tx } from '../domain/tx.ts'
+import { eachOn } from './each.ts'
 
 /** The database roles. What a role may not do, a connection that has it cannot. */
 export const ROLES = [
@@ -104,7 +105,8 @@ async function begin(client: ClientBase): Promise<Tx> {
   const [, told] = answers as readonly [unknown, QueryResult<{ now: Date }>]
   const now = told.rows[0]?.now
   if (!now) throw new Error('The database did not tell its time')
-  return { query: client.query.bind(client), now }
+  const query = client.query.bind(client)
+  return { query, each: eachOn(query), now }
 }
 
 /** `int8` as a number: a count or an index. One that a number cannot hold is an error, not rounded. */

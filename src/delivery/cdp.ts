@@ -8,7 +8,7 @@ import { NoEffect, type Revoked } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
 import { conclude, type FailReason, FINAL, isEnding, putOff } from './endings.ts'
 import { activateLease, findLease, type Held, leaseOf, stopUnder } from './leases.ts'
-import { redeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
+import { createRedeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
 
 // Together less than the ten seconds after which a caller has been answered.
 const ISSUE_MS = 6000
@@ -25,7 +25,7 @@ export interface CdpOptions extends Redeeming {
 export function createCdp(options: CdpOptions): Delivering['cdp'] {
   const { tenant, pool, targets, meter } = options
   return {
-    redeem: (signed, presented) => redeem(options, signed, presented),
+    redeem: createRedeem(options),
 
     async mint(intent) {
       const target = targets.get(intent.target)
@@ -47,7 +47,6 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
         const kind = await stopUnder(tx, tenant, intent.lease)
         throw kind === null ? stale(intent, 'expired') : stoppedBy(intent, kind)
       }
-      meter?.count('procura_credentials_issued_total', { connector: intent.connector })
       return leaseOf(held)
     },
 

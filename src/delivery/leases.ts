@@ -1,10 +1,12 @@
 /** Leases in the database: opened once, active once, over for ever. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
+import { eachOf } from '../db/each.ts'
 import type { EventId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Intent, Issued, Lease, LeaseState } from '../domain/lease.ts'
 import { unavailable } from '../domain/problems.ts'
-import type { Tx } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 import type { Draft } from './claims.ts'
 
 /** A stop of whatever the lease `l` rests on, acknowledged since it was decided. */
@@ -38,44 +40,63 @@ export interface Found {
   readonly opened: boolean
 }
 
+export interface Opening {
+  readonly audience: string | null
+  readonly policyEpoch: number
+  /** When the decision ends. */
+  readonly exp: Date
+}
+
 /**
  * Redeems a decision by opening its lease, if it is young enough, its policies are in force and
  * nothing on its path was stopped. However many race, the unique index lets one in.
  */
-export async function openLease(
-  pool: Pool,
-  tenant: string,
-  draft: Draft,
-  { audience, policyEpoch, exp }: { audience: string | null; policyEpoch: number; exp: Date },
-): Promise<Found> {
-  const [row] = await ask<{
-    now: Date
-    policy_epoch: number | null
-    stopped: StopKind | null
-    opened: boolean
-  }>(pool, {
-    name: 'lease_open',
-    text: `with found as (
-        select clock_timestamp() as now,
-          (select value from procura.epoch where tenant = $1 and kind = 'policy') as policy_epoch,
-          (select s.kind from procura.stop s, (select $1 as tenant, $2 as id, $8 as sponsor,
-              $9 as agent, $10 as instance, $11 as consent, $14::bigint as revocation_epoch) l
-            where ${STOPPED} limit 1) as stopped
-      ), opened as (
-        insert into procura.lease (tenant, id, decision_id, state, connector, target,
-          downstream_name, audience, sponsor, agent, instance, consent, jkt, intent,
-          revocation_epoch, issued_at, expires_at)
-        select $1, $2, $3, 'minting', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, now, $15::timestamptz
-        from found where policy_epoch = $16 and stopped is null and now < least($17, $15::timestamptz)
-        on conflict do nothing returning id
-      )
-      select now, policy_epoch, stopped, exists (select from opened) as opened from found`,
-    values: [tenant, ...valuesOf(draft, audience), draft.expiresAt, policyEpoch, exp],
-  })
-  if (row?.policy_epoch == null) throw unavailable('database', new Error('no epoch can be read'))
-  const { now, policy_epoch, stopped, opened } = row
-  return { now, policyEpoch: policy_epoch, stopped, opened }
+export function leaseOpener(pool: Pool, tenant: string) {
+  const each = eachOf(pool)
+  return async (draft: Draft, { audience, policyEpoch, exp }: Opening): Promise<Found> => {
+    const row = await each<FoundRow>(opening(tenant), {
+      ...columnsOf(draft, audience),
+      ...{ expires_at: draft.expiresAt.toISOString(), policy: policyEpoch, exp: exp.toISOString() },
+    })
+    if (row?.policy_epoch == null) throw unavailable('database', new Error('no epoch can be read'))
+    const { now, policy_epoch, stopped, opened } = row
+    return { now, policyEpoch: policy_epoch, stopped, opened }
+  }
 }
+
+interface FoundRow {
+  readonly now: Date
+  readonly policy_epoch: number | null
+  readonly stopped: StopKind | null
+  readonly opened: boolean
+}
+
+const COLUMN_TYPES = `id text, decision_id text, connector text, target text, downstream_name text,
+  audience text, sponsor text, agent text, instance text, consent text, jkt text, intent jsonb,
+  revocation_epoch bigint, expires_at timestamptz`
+
+const opening = (tenant: string): Rowwise => ({
+  name: 'lease_open',
+  text: `with found as (
+      select r.*, $2 as tenant, clock_timestamp() as now,
+        (select value from procura.epoch where tenant = $2 and kind = 'policy') as policy_epoch
+      from jsonb_to_recordset($1::jsonb)
+        as r (n int, policy bigint, exp timestamptz, ${COLUMN_TYPES})
+    ), looked as (
+      select l.*, (select s.kind from procura.stop s where ${STOPPED} limit 1) as stopped from found l
+    ), opened as (
+      insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
+        audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at)
+      select tenant, id, decision_id, 'minting', connector, target, downstream_name,
+        audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, now, expires_at
+      from looked where policy_epoch = policy and stopped is null and now < least(exp, expires_at)
+      order by id on conflict do nothing returning id
+    )
+    select l.n, l.now, l.policy_epoch, l.stopped,
+      o.id is not null and l.n = min(l.n) over (partition by l.id) as opened
+    from looked l left join opened o using (id)`,
+  values: [tenant],
+})
 
 /** Uses up a decision that is refused: its lease has failed before it began. False where it was used. */
 export async function openFailed(
@@ -84,26 +105,40 @@ export async function openFailed(
   draft: Draft,
   audience: string | null,
 ): Promise<boolean> {
-  const { rowCount } = await tx.query({
-    text: `insert into procura.lease (tenant, id, decision_id, connector, target,
-        downstream_name, audience, sponsor, agent, instance, consent, jkt, intent,
-        revocation_epoch, issued_at, expires_at, state, ended_at, end_reason)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-        'failed', $15, 'aborted')
-      on conflict do nothing`,
-    values: [tenant, ...valuesOf(draft, audience), tx.now, draft.expiresAt],
+  const failed = await tx.each(failing(tenant, tx.now), {
+    ...columnsOf(draft, audience),
+    expires_at: draft.expiresAt.toISOString(),
   })
-  return rowCount === 1
+  return failed !== null
 }
 
-/** $2 to $14 of both. The row repeats what it is searched by; the rest is in `intent`. */
-function valuesOf(draft: Draft, audience: string | null): unknown[] {
+const failing = (tenant: string, now: Date): Rowwise => ({
+  name: 'lease_fail',
+  text: `with r as (
+      select * from jsonb_to_recordset($1::jsonb) as r (n int, ${COLUMN_TYPES})
+    ), failed as (
+      insert into procura.lease (tenant, id, decision_id, connector, target, downstream_name, audience,
+        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at,
+        state, ended_at, end_reason)
+      select distinct on (id) $2, id, decision_id, connector, target, downstream_name, audience,
+        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, $3::timestamptz, expires_at,
+        'failed', $3, 'aborted'
+      from r order by id, n on conflict do nothing returning id
+    )
+    select distinct on (id) r.n from failed join r using (id) order by id, r.n`,
+  values: [tenant, now],
+})
+
+/** The row repeats what it is searched by; the rest is in `intent`. */
+function columnsOf(draft: Draft, audience: string | null): JsonObject {
   const { expiresAt: _, ...kept } = draft
-  return [
-    ...[draft.lease, draft.decision, draft.connector, draft.target, draft.downstreamName, audience],
-    ...[draft.sponsor, draft.agent, draft.instance, draft.consent, draft.jkt],
-    ...[JSON.stringify(kept), draft.revocationEpoch],
-  ]
+  return {
+    ...{ id: draft.lease, decision_id: draft.decision, connector: draft.connector },
+    ...{ target: draft.target, downstream_name: draft.downstreamName, audience },
+    ...{ sponsor: draft.sponsor, agent: draft.agent, instance: draft.instance },
+    ...{ consent: draft.consent, jkt: draft.jkt, intent: { ...kept } },
+    revocation_epoch: draft.revocationEpoch,
+  }
 }
 
 /** Makes a lease active, once, unless it was stopped or its time ran out. Null where it was. */
@@ -113,17 +148,24 @@ export async function activateLease(
   { lease, eventId }: Intent,
   made: Issued,
 ): Promise<Held | null> {
-  const { rows } = await tx.query<Row>({
-    name: 'lease_activate',
-    text: `update procura.lease l set state = 'active', updated_at = $3, event_id = $4,
-        expires_at = least(l.expires_at, $5)
-      where l.tenant = $1 and l.id = $2 and l.state = 'minting' and least(l.expires_at, $5) > $3
-        and not exists (select from procura.stop s where ${STOPPED})
-      returning ${COLUMNS}`,
-    values: [tenant, lease, tx.now, eventId, made.expiresAt],
+  const row = await tx.each<Row>(activating(tenant, tx.now), {
+    ...{ id: lease, event_id: eventId, expires_at: made.expiresAt.toISOString() },
   })
-  return rows[0] ? heldOf(rows[0]) : null
+  return row === null ? null : heldOf(row)
 }
+
+const activating = (tenant: string, now: Date): Rowwise => ({
+  name: 'lease_activate',
+  text: `update procura.lease l set state = 'active', updated_at = $3, event_id = r.event_id,
+      expires_at = least(l.expires_at, r.expires_at)
+    from jsonb_to_recordset($1::jsonb)
+      as r (n int, id text, event_id text, expires_at timestamptz)
+    where l.tenant = $2 and l.id = r.id and l.state = 'minting'
+      and least(l.expires_at, r.expires_at) > $3
+      and not exists (select from procura.stop s where ${STOPPED})
+    returning r.n, ${COLUMNS}`,
+  values: [tenant, now],
+})
 
 /** What, if anything, was stopped under a lease since it was decided. */
 export async function stopUnder(

@@ -4,12 +4,12 @@ import { digestOf } from '../domain/digest.ts'
 import { isObject, JsonError, readJson } from '../domain/json.ts'
 import type { Signer } from '../domain/jws.ts'
 import type { Intent } from '../domain/lease.ts'
-import type { Ledger } from '../domain/ports.ts'
+import type { Delivering, Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { bySystem, type Presented } from '../domain/request.ts'
 import { type Claims, type Draft, draftOf, readDecision } from './claims.ts'
 import { refundUnused } from './endings.ts'
-import { type Found, openFailed, openLease, type StopKind } from './leases.ts'
+import { type Found, leaseOpener, openFailed, type StopKind } from './leases.ts'
 import type { Target, Targets } from './targets.ts'
 
 export interface Redeeming {
@@ -27,26 +27,24 @@ export interface Redeeming {
  *
  * @throws BrokerError `internal_error`, `decision_stale`, `chain_invalid`, `ttl_unavailable`, `unavailable`
  */
-export async function redeem(
-  redeeming: Redeeming,
-  signed: string,
-  presented: Presented,
-): Promise<Intent> {
+export function createRedeem(redeeming: Redeeming): Delivering['cdp']['redeem'] {
   const { tenant, pool, decisions, targets } = redeeming
-  const claims = readDecision(signed, decisions)
-  const draft = draftOf(claims, presented.requestId)
-  const target = targets.get(claims.target)
-  const audience = target?.audience ?? null
+  const openLease = leaseOpener(pool, tenant)
+  return async (signed, presented) => {
+    const claims = readDecision(signed, decisions)
+    const draft = draftOf(claims, presented.requestId)
+    const target = targets.get(claims.target)
+    const audience = target?.audience ?? null
 
-  const unfit = unfitFor(claims, target, presented)
-  if (unfit) return await refuse(redeeming, draft, audience, unfit)
-  const exp = new Date(claims.exp * 1000)
-  const policyEpoch = claims.policy_epoch
-  const found = await openLease(pool, tenant, draft, { audience, policyEpoch, exp })
-  if (found.opened) return { ...draft, issuedAt: found.now }
-  const late = lateFor(claims, draft, found)
-  if (late) return await refuse(redeeming, draft, audience, late)
-  throw stale(draft, 'redeemed')
+    const unfit = unfitFor(claims, target, presented)
+    if (unfit) return await refuse(redeeming, draft, audience, unfit)
+    const exp = new Date(claims.exp * 1000)
+    const found = await openLease(draft, { audience, policyEpoch: claims.policy_epoch, exp })
+    if (found.opened) return { ...draft, issuedAt: found.now }
+    const late = lateFor(claims, draft, found)
+    if (late) return await refuse(redeeming, draft, audience, late)
+    throw stale(draft, 'redeemed')
+  }
 }
 
 /** What this side cannot or must not make, whenever it was signed. */

@@ -1,8 +1,10 @@
 /** What may be presented once, or by one key only: shared by all replicas, kept across restarts. */
 import type { Pool, QueryConfig } from 'pg'
+import { eachOf } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
 import { sha256 } from '../domain/digest.ts'
 import { unavailable } from '../domain/problems.ts'
+import type { Rowwise } from '../domain/tx.ts'
 
 const PRUNE_MAX = 5000
 
@@ -17,25 +19,16 @@ export interface ReplayStore {
 
 /** Every method throws `unavailable('replay_store')` rather than guess. */
 export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool }): ReplayStore {
+  const each = eachOf(pool, 'replay_store')
   /** How many rows it touched, or found. */
-  async function count(query: QueryConfig): Promise<number | null> {
-    try {
-      return (await pool.query(query)).rowCount
-    } catch (error) {
-      throw isOutage(error) ? unavailable('replay_store', error) : error
-    }
-  }
+  const count = async (query: QueryConfig) => (await pool.query(query).catch(failed)).rowCount
   const isOne = async (query: QueryConfig) => (await count(query)) === 1
 
   return {
     async isFirstUse(of, jti, until) {
-      // The insert is the check. NUL occurs in neither part, so no two pairs share a key.
-      return await isOne({
-        name: 'used_proof_insert',
-        text: `insert into procura.used_proof (tenant, key, expires_at) values ($1, $2, $3)
-               on conflict do nothing`,
-        values: [tenant, sha256(`${of}\0${jti}`), until],
-      })
+      // NUL occurs in neither part, so no two pairs share a key.
+      const row = { key: sha256(`${of}\0${jti}`), expires_at: until.toISOString() }
+      return (await each(useUp(tenant), row)) !== null
     },
 
     async isBoundTo(assertionHash, jkt, until) {
@@ -63,6 +56,24 @@ export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool
     },
   }
 }
+
+function failed(error: unknown): never {
+  throw isOutage(error) ? unavailable('replay_store', error) : error
+}
+
+/** The insert is the check: of however many with one key, one row is new. In order, against deadlock. */
+const useUp = (tenant: string): Rowwise => ({
+  name: 'used_proof_insert',
+  text: `with r as (
+      select * from jsonb_to_recordset($1::jsonb) as r (n int, key text, expires_at timestamptz)
+    ), fresh as (
+      insert into procura.used_proof (tenant, key, expires_at)
+      select distinct on (key) $2, key, expires_at from r order by key, n
+      on conflict do nothing returning key
+    )
+    select distinct on (key) r.n from fresh join r using (key) order by key, r.n`,
+  values: [tenant],
+})
 
 /** In batches, until none is left. */
 async function forget(

@@ -5,20 +5,17 @@
  * act sees all that was recorded before it, on whichever replica, and nothing gets in between.
  */
 import type { Pool, PoolClient } from 'pg'
+import { eachOn, inOrder } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
-import { newId } from '../domain/ids.ts'
-import { canonical, type JsonObject } from '../domain/json.ts'
-import type { LedgerEntry, Sealed } from '../domain/entry.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
 import { unavailable } from '../domain/problems.ts'
 import { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import { indexDecision } from './decisions.ts'
-import { actorMember } from './members.ts'
-import { membersOf } from './records.ts'
+import { createLeaves, type Leaf } from './leaves.ts'
 import { findAnswer, keepAnswer } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
+import { takeTurn, type Turn, wereRecorded } from './turn.ts'
 
 const BATCH_MAX = 64
 const TRIES_MAX = 3
@@ -40,16 +37,18 @@ export function createLog(options: LogOptions): Ledger {
   async function drain(): Promise<void> {
     isWriting = true
     try {
-      while (waiting.length > 0) await write(options, waiting.splice(0, BATCH_MAX))
+      while (waiting.length > 0) {
+        const outage = await write(options, waiting.splice(0, BATCH_MAX))
+        // Whoever waited behind a database that does not answer has waited long enough.
+        if (outage !== null) refuse(waiting.splice(0), outage)
+      }
     } finally {
       isWriting = false
     }
   }
 
   return {
-    async find(key) {
-      return key === null ? null : await findAnswer(pool, tenant, key)
-    },
+    find: findAnswer(pool, tenant),
     record<T>(key: RequestKey | null, work: (tx: Tx) => Promise<Written<T>>) {
       return new Promise<Recorded<T>>((resolve, reject) => {
         waiting.push({ key, work, resolve: resolve as Job['resolve'], reject })
@@ -67,53 +66,158 @@ interface Job {
   readonly reject: (reason: unknown) => void
 }
 
-/** Records a batch and answers each job. One that spoils the append is found by going singly. */
-async function write(options: LogOptions, jobs: readonly Job[], tries = 1): Promise<void> {
-  try {
-    const recorded = await inTurn(options, jobs)
-    recorded.forEach((answer) => {
-      answer()
-    })
-  } catch (error) {
-    if (isContention(error) && tries < TRIES_MAX) {
-      await write(options, jobs, tries + 1)
-    } else if (jobs.length > 1 && !isOutage(error)) {
-      for (const job of jobs) await write(options, [job])
-    } else {
-      for (const job of jobs) job.reject(unavailable('ledger', error))
-    }
+/** A job of the batch threw: nothing of the batch was done. */
+class Spoilt extends Error {
+  readonly by: ReadonlyMap<Job, unknown>
+  constructor(by: ReadonlyMap<Job, unknown>) {
+    super('a batch was spoilt')
+    this.by = by
   }
+}
+
+/**
+ * Records a batch and answers each job. A job that throws takes nobody with it: the others are
+ * recorded without it, and it has another try alone, so that it is told what holds by then.
+ *
+ * @returns the outage, where there was one
+ */
+async function write(options: LogOptions, jobs: readonly Job[], tries = 1): Promise<unknown> {
+  try {
+    for (const answer of await inTurn(options, jobs)) answer()
+    return null
+  } catch (error) {
+    if (isContention(error) && tries < TRIES_MAX) return await write(options, jobs, tries + 1)
+    if (isOutage(error)) return refuse(jobs, error)
+    const spoilt = error instanceof Spoilt ? error.by : new Map(jobs.map((job) => [job, error]))
+    const [job] = jobs
+    if (job !== undefined && jobs.length === 1) {
+      job.reject(error instanceof Spoilt ? spoilt.get(job) : unavailable('ledger', error))
+      return null
+    }
+    const others = jobs.filter((one) => !spoilt.has(one))
+    for (const some of [others, ...[...spoilt.keys()].map((one) => [one])]) {
+      const outage = some.length === 0 ? null : await write(options, some)
+      if (outage !== null) return refuse(jobs, outage)
+    }
+    return null
+  }
+}
+
+/** Those that were answered before are not answered again: a promise is settled once. */
+function refuse(jobs: readonly Job[], outage: unknown): unknown {
+  for (const { reject } of jobs) reject(unavailable('ledger', outage))
+  return outage
 }
 
 /** One transaction: the turn, each work, one append, the commit. Only then is anybody answered. */
 async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
-  const client = await options.pool.connect()
+  const { tenant, pool, door } = options
+  const client = await pool.connect()
   let isBroken = false
   try {
-    await client.query('begin')
-    const turn = await takeTurn(client, options.tenant)
-    const tx: Tx = {
-      query: client.query.bind(client),
-      now: turn.now,
-    }
-    const leaves: string[] = []
-    const answers: (() => void)[] = []
-    for (const job of jobs) answers.push(await doWork(options, { client, tx, turn, leaves }, job))
+    const turn = await takeTurn(client, tenant)
+    const query = inOrder(client)
+    const tx: Tx = { query, each: eachOn(query), now: turn.now }
+    const written = await workAll(options, tx, jobs)
+    const { leaves, answers } = await layOut(options, { tx, turn }, written)
     if (leaves.length > 0) {
       await client.query({
-        name: options.door,
-        text: `select ledger.${options.door}($1, $2, $3::text[])`,
-        values: [options.tenant, turn.next, leaves],
+        name: door,
+        text: `select ledger.${door}($1, $2, $3::text[])`,
+        values: [tenant, turn.next, leaves.map(({ text }) => text)],
       })
     }
-    const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+    await commit(options, client, leaves)
     return answers
   } catch (error) {
     isBroken = await isLost(client, error)
     throw error
   } finally {
     client.release(isBroken)
+  }
+}
+
+/**
+ * Runs the works. Those that register go one after another, for they may touch each other; those
+ * that decide or deliver go side by side, for each changes only what one conditional statement of
+ * its own lets it, and so their statements can be asked together.
+ *
+ * @throws Spoilt by those that threw
+ */
+async function workAll(
+  { door }: LogOptions,
+  tx: Tx,
+  jobs: readonly Job[],
+): Promise<(readonly [Job, Written<unknown>])[]> {
+  const done: (readonly [Job, Written<unknown>])[] = []
+  const spoilt = new Map<Job, unknown>()
+  const run = async (job: Job) => {
+    try {
+      done.push([job, await job.work(tx)])
+    } catch (error) {
+      spoilt.set(job, error)
+    }
+  }
+  if (door === 'append_registered') {
+    for (const job of jobs) if (spoilt.size === 0) await run(job)
+  } else {
+    await Promise.all(jobs.map(run))
+  }
+  checkSpoilt(spoilt)
+  return done
+}
+
+function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
+  for (const error of spoilt.values()) if (isOutage(error) || isContention(error)) throw error
+  if (spoilt.size > 0) throw new Spoilt(spoilt)
+}
+
+/** What is appended, in the order in which the works were done; what lies beside it is stored. */
+async function layOut(
+  { tenant, sealer }: LogOptions,
+  { tx, turn }: { tx: Tx; turn: Turn },
+  written: readonly (readonly [Job, Written<unknown>])[],
+): Promise<{ leaves: Leaf[]; answers: (() => void)[] }> {
+  const { add, stored } = createLeaves({ tenant, sealer, tx, turn })
+  const spoilt = new Map<Job, unknown>()
+  const kept: Promise<void>[] = []
+  const answers: (() => void)[] = []
+  for (const [job, { entries, value, answer }] of written) {
+    const [first] = entries.map(add)
+    const { index = turn.next, eventId = '' } = first ?? {}
+    if (job.key !== null && answer !== null) {
+      kept.push(
+        keepAnswer(tx, tenant, job.key, answer).catch((error: unknown) => {
+          spoilt.set(job, error)
+        }),
+      )
+    }
+    answers.push(() => {
+      job.resolve(Recorded.onRecord(value, index, eventId))
+    })
+  }
+  const [leaves] = await Promise.all([stored(), ...kept])
+  checkSpoilt(spoilt)
+  return { leaves, answers }
+}
+
+/**
+ * Commits. Where the answer to that was lost, whoever has the next turn can see what became of it:
+ * the turn is given back only when the transaction is over.
+ */
+async function commit(
+  { tenant, pool }: LogOptions,
+  client: PoolClient,
+  leaves: readonly Leaf[],
+): Promise<void> {
+  const [first] = leaves
+  try {
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+  } catch (error) {
+    if (first === undefined || !isOutage(error)) throw error
+    const isRecorded = await wereRecorded(pool, tenant, first)
+    if (!isRecorded) throw error
   }
 }
 
@@ -124,121 +228,6 @@ async function isLost(client: PoolClient, error: unknown): Promise<boolean> {
     () => false,
     () => true,
   )
-}
-
-interface Turn {
-  readonly next: number
-  readonly now: Date
-  readonly lastRecordedAt: string | null
-}
-
-async function takeTurn(client: PoolClient, tenant: string): Promise<Turn> {
-  const { rows } = await client.query<{
-    next: number
-    now: Date
-    last: string | null
-  }>({
-    name: 'ledger_turn',
-    text: 'select next, now, last_recorded_at as last from ledger.turn($1)',
-    values: [tenant],
-  })
-  const [row] = rows
-  if (row === undefined) throw new Error('the ledger gave no turn')
-  return { next: row.next, now: row.now, lastRecordedAt: row.last }
-}
-
-interface Writing {
-  readonly client: PoolClient
-  readonly tx: Tx
-  readonly turn: Turn
-  readonly leaves: string[]
-}
-
-/** Runs one work behind a savepoint: if it throws, its own doing is undone and the others go on. */
-async function doWork(options: LogOptions, writing: Writing, job: Job): Promise<() => void> {
-  const { client, tx, turn, leaves } = writing
-  const before = leaves.length
-  await client.query('savepoint work')
-  try {
-    const { entries, value, answer } = await job.work(tx)
-    const index = turn.next + before
-    const eventIds: string[] = []
-    for (const entry of entries) {
-      const eventId = entry.eventId ?? newId('evt', turn.now)
-      leaves.push(await leafOf(options, writing, entry, eventId))
-      eventIds.push(eventId)
-    }
-    if (job.key !== null && answer !== null) await keepAnswer(tx, options.tenant, job.key, answer)
-    await client.query('release savepoint work')
-    return () => {
-      job.resolve(Recorded.onRecord(value, index, eventIds[0] ?? ''))
-    }
-  } catch (error) {
-    if (isOutage(error) || isContention(error)) throw error
-    leaves.length = before
-    await client.query('rollback to savepoint work')
-    return () => {
-      job.reject(error)
-    }
-  }
-}
-
-/** The exact bytes of a leaf; what it seals is stored on the way. */
-async function leafOf(
-  { tenant, sealer }: LogOptions,
-  { tx, turn, leaves }: Writing,
-  entry: LedgerEntry,
-  eventId: string,
-): Promise<string> {
-  const recordedAt = turn.now.toISOString()
-  const record: JsonObject = {
-    v: 1,
-    event_id: eventId,
-    event_type: entry.type,
-    seq: turn.next + leaves.length,
-    occurred_at: recordedAt,
-    recorded_at: recordedAt,
-    time_basis: 'database',
-    request_id: entry.act.requestId,
-    face: entry.act.face,
-    actor: actorMember(entry.act.actor),
-    ...membersOf(entry),
-  }
-  if (turn.lastRecordedAt !== null && recordedAt < turn.lastRecordedAt) {
-    record['clock_regressed'] = true
-  }
-  const put = (id: string, payload: JsonObject) => putSealed(tx, tenant, sealer, { id, payload })
-  if (entry.sealed) record['sealed'] = await sealedMember(entry.sealed, eventId, put)
-  if (entry.type === 'decision') await indexDecision(tx, { tenant, entry, eventId, put })
-  return canonical(record)
-}
-
-async function sealedMember(
-  { fields, payload }: Sealed,
-  id: string,
-  put: (id: string, payload: JsonObject) => Promise<string>,
-): Promise<JsonObject> {
-  return {
-    commitment: await put(id, payload),
-    fields: [...fields],
-    payload_id: id,
-  }
-}
-
-async function putSealed(
-  tx: Tx,
-  tenant: string,
-  sealer: Sealer,
-  { id, payload }: { id: string; payload: JsonObject },
-): Promise<string> {
-  const { commitment, row } = sealer.seal(id, payload)
-  await tx.query({
-    name: 'sealed_put',
-    text: `insert into procura.sealed_payload (tenant, id, wrapped_key, nonce, ciphertext)
-           values ($1, $2, $3, $4, $5)`,
-    values: [tenant, row.id, row.wrappedKey, row.nonce, row.ciphertext],
-  })
-  return commitment
 }
 
 /** Deadlock or serialization failure: nothing was done, and doing it again may work. */

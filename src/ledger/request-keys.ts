@@ -1,55 +1,65 @@
 /** What was answered under an `Idempotency-Key`, kept so that it can be told again. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { isOutage } from '../db/outage.ts'
+import { eachOf } from '../db/each.ts'
 import type { JsonObject } from '../domain/json.ts'
-import { BrokerError, unavailable } from '../domain/problems.ts'
+import { BrokerError } from '../domain/problems.ts'
 import type { RequestKey } from '../domain/request.ts'
-import type { Tx } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 
 const PRUNE_MAX = 5000
 
 /** What was answered under a key; throws when it came with another body. */
-export async function findAnswer(
-  pool: Pool,
-  tenant: string,
-  key: RequestKey,
-): Promise<JsonObject | null> {
-  const { rows } = await pool
-    .query<{ fingerprint: string; answer: JsonObject }>({
-      name: 'request_key_find',
-      text: `select fingerprint, answer from procura.request_key
-             where tenant = $1 and caller = $2 and route = $3 and key = $4`,
-      values: [tenant, key.caller, key.route, key.key],
+export function findAnswer(pool: Pool, tenant: string) {
+  const each = eachOf(pool)
+  return async (key: RequestKey | null): Promise<JsonObject | null> => {
+    if (key === null) return null
+    const { caller, route, key: name, fingerprint } = key
+    const kept = await each<{ fingerprint: string; answer: JsonObject }>(found(tenant), {
+      ...{ caller, route, key: name },
     })
-    .catch((error: unknown) => {
-      throw isOutage(error) ? unavailable('database', error) : error
-    })
-  const [kept] = rows
-  if (kept === undefined) return null
-  if (kept.fingerprint !== key.fingerprint) throw new BrokerError('idempotency_mismatch')
-  return kept.answer
+    if (kept === null) return null
+    if (kept.fingerprint !== fingerprint) throw new BrokerError('idempotency_mismatch')
+    return kept.answer
+  }
 }
+
+const found = (tenant: string): Rowwise => ({
+  name: 'request_key_find',
+  text: `select r.n, k.fingerprint, k.answer
+         from jsonb_to_recordset($1::jsonb) as r (n int, caller text, route text, key text)
+         join procura.request_key k
+           on k.tenant = $2 and k.caller = r.caller and k.route = r.route and k.key = r.key`,
+  values: [tenant],
+})
 
 /** Of two that come with the same key at once, one is recorded; the other is told to wait. */
 export async function keepAnswer(
   tx: Tx,
   tenant: string,
-  key: RequestKey,
+  { caller, route, key, fingerprint }: RequestKey,
   answer: JsonObject,
 ): Promise<void> {
-  const { rowCount } = await tx.query({
-    name: 'request_key_keep',
-    text: `insert into procura.request_key (tenant, caller, route, key, fingerprint, answer)
-           values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
-    values: [tenant, key.caller, key.route, key.key, key.fingerprint, answer],
-  })
-  if (rowCount !== 1) {
-    throw new BrokerError('idempotency_in_flight', {
-      shown: { retryAfterSeconds: 1 },
-    })
-  }
+  const row = { caller, route, key, fingerprint, answer }
+  if ((await tx.each(kept(tenant), row)) !== null) return
+  throw new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
 }
+
+const kept = (tenant: string): Rowwise => ({
+  name: 'request_key_keep',
+  text: `with r as (
+      select * from jsonb_to_recordset($1::jsonb)
+        as r (n int, caller text, route text, key text, fingerprint text, answer jsonb)
+    ), kept as (
+      insert into procura.request_key (tenant, caller, route, key, fingerprint, answer)
+      select distinct on (caller, route, key) $2, caller, route, key, fingerprint, answer
+      from r order by caller, route, key, n
+      on conflict do nothing returning caller, route, key
+    )
+    select distinct on (caller, route, key) r.n
+    from kept join r using (caller, route, key) order by caller, route, key, r.n`,
+  values: [tenant],
+})
 
 /**
  * Forgets what was answered more than a day ago. What was made under a key may live longer than that:

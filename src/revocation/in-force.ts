@@ -3,7 +3,7 @@ import { type Chain, leafOf } from '../domain/chain.ts'
 import type { Decision, Deny, StoppedBy } from '../domain/decision.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
-import type { Tx } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 
 /**
  * Asks in the transaction that records the decision, which has its turn: what was stopped before is
@@ -34,30 +34,37 @@ interface State {
 
 async function stateOf(tx: Tx, tenant: string, { chain }: Decision): Promise<State> {
   const { consent, hops } = chain
-  const { rows } = await tx.query<State>({
-    name: 'revocation_in_force',
-    text: `select
-        (select value from procura.epoch where tenant = $1 and kind = 'policy') as policy_epoch,
-        coalesce((select value from procura.epoch where tenant = $1 and kind = 'revocation'), 0)
-          as revocation_epoch,
-        coalesce((select jsonb_agg(jsonb_build_object('kind', kind, 'id', id)) from procura.stop
-                  where tenant = $1 and ((kind = 'sponsor' and id = $2) or (kind = 'consent' and id = $3)
-                    or (kind = 'agent' and id = any($4::text[]))
-                    or (kind = 'instance' and id = any($5::text[])))), '[]') as stopped,
-        array(select agent from unnest($4::text[]) agent
-              where not exists (select from procura.agent a
-                where a.tenant = $1 and a.id = agent and a.status = 'active')) as retired,
-        c.withdrawn_at is not null as is_withdrawn, c.expires_at
-      from (select) nothing left join procura.consent c on c.tenant = $1 and c.id = $3`,
-    values: [
-      ...[tenant, consent.sponsor, consent.id, hops.map(({ agent }) => agent)],
-      hops.flatMap(({ instance }) => (instance === null ? [] : [instance])),
-    ],
+  const state = await tx.each<State>(inForce(tenant), {
+    ...{ sponsor: consent.sponsor, consent: consent.id, agents: hops.map(({ agent }) => agent) },
+    instances: hops.flatMap(({ instance }) => (instance === null ? [] : [instance])),
   })
-  const [state] = rows
-  if (state === undefined) throw new Error('the database did not say what is in force')
+  if (state === null) throw new Error('the database did not say what is in force')
   return state
 }
+
+const inForce = (tenant: string): Rowwise => ({
+  name: 'revocation_in_force',
+  text: `with epoch as (
+      select max(value) filter (where kind = 'policy') as policy_epoch,
+        coalesce(max(value) filter (where kind = 'revocation'), 0) as revocation_epoch
+      from procura.epoch where tenant = $2
+    )
+    select r.n, e.policy_epoch, e.revocation_epoch,
+      coalesce((select jsonb_agg(jsonb_build_object('kind', kind, 'id', id)) from procura.stop
+                where tenant = $2 and ((kind = 'sponsor' and id = r.sponsor)
+                  or (kind = 'consent' and id = r.consent)
+                  or (kind = 'agent' and id = any (r.agents))
+                  or (kind = 'instance' and id = any (r.instances)))), '[]') as stopped,
+      array(select agent from unnest(r.agents) agent
+            where not exists (select from procura.agent a
+              where a.tenant = $2 and a.id = agent and a.status = 'active')) as retired,
+      c.withdrawn_at is not null as is_withdrawn, c.expires_at
+    from jsonb_to_recordset($1::jsonb)
+      as r (n int, sponsor text, consent text, agents text[], instances text[])
+    cross join epoch e
+    left join procura.consent c on c.tenant = $2 and c.id = r.consent`,
+  values: [tenant],
+})
 
 /** The first that does not hold: the session's time, then what was stopped, from the sponsor down. */
 function stopOf(chain: Chain, state: State, now: Date): Deny | null {
