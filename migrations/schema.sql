@@ -201,6 +201,50 @@ end $$;
 ALTER FUNCTION procura.debit(log text, rows jsonb) OWNER TO procura_owner;
 
 --
+-- Name: give_up_unredeemed(text, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.give_up_unredeemed(log text, most integer) RETURNS TABLE(decision text, credential text, entry text, refunds jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  due timestamptz := clock_timestamp() - interval '70 s';
+  since timestamptz;
+  found record;
+  given int := 0;
+  newest timestamptz;
+begin
+  insert into procura.looked_at (tenant, until) values (log, '-infinity') on conflict do nothing;
+  select until into since from procura.looked_at where tenant = log for update;
+  for found in
+    select d.id, d.at, d.credential, l.entry
+    from procura.decision d
+    join ledger.leaf l on l.event_id = d.event_id
+    where d.tenant = log and l.tenant = log and d.answer = 'allow' and d.instance is not null
+      and d.at >= since - interval '70 s' and d.at < due
+      and not exists (select from procura.lease where tenant = log and decision_id = d.id)
+      and not exists (select from procura.unredeemed where tenant = log and decision = d.id)
+    order by d.at limit most
+  loop
+    insert into procura.unredeemed (tenant, decision) values (log, found.id);
+    update procura.approval set consumed_by = null where tenant = log and consumed_by = found.id;
+    decision := found.id;
+    credential := found.credential;
+    entry := found.entry;
+    refunds := coalesce((select jsonb_agg(to_jsonb(r)) from procura.refund(log, found.id) r), '[]');
+    given := given + 1;
+    newest := found.at;
+    return next;
+  end loop;
+  update procura.looked_at set until = case when given < most then due else newest end
+  where tenant = log;
+end $$;
+
+ALTER FUNCTION procura.give_up_unredeemed(log text, most integer) OWNER TO procura_owner;
+
+--
 -- Name: lease_only_ends(); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -224,6 +268,29 @@ end $$;
 ALTER FUNCTION procura.lease_only_ends() OWNER TO procura_owner;
 
 --
+-- Name: refund(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.refund(log text, of_decision text) RETURNS TABLE(account text, key text, type text, bound bigint, amount bigint, used_after bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with given as (
+    update procura.spent set refunded = true
+    where tenant = log and decision = of_decision and not refunded
+    returning account, key, type, amount
+  )
+  update procura.budget
+  set used = budget.used - given.amount
+  from given
+  where budget.tenant = log and budget.account = given.account
+    and budget.key = given.key and budget.type = given.type
+  returning budget.account, budget.key, budget.type, budget.bound, given.amount, budget.used
+$$;
+
+ALTER FUNCTION procura.refund(log text, of_decision text) OWNER TO procura_owner;
+
+--
 -- Name: refund_unused(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -244,18 +311,7 @@ begin
   where tenant = log and consumed_by = of_decision
     and exists (select from procura.lease
                 where tenant = log and decision_id = of_decision and state = 'failed');
-  return query
-    with given as (
-      update procura.spent set refunded = true
-      where tenant = log and decision = of_decision and not refunded
-      returning account, key, type, amount
-    )
-    update procura.budget
-    set used = budget.used - given.amount
-    from given
-    where budget.tenant = log and budget.account = given.account
-      and budget.key = given.key and budget.type = given.type
-    returning budget.account, budget.key, budget.type, budget.bound, given.amount, budget.used;
+  return query select * from procura.refund(log, of_decision);
 end $$;
 
 ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
@@ -526,6 +582,17 @@ CREATE TABLE procura.lease (
 ALTER TABLE procura.lease OWNER TO procura_owner;
 
 --
+-- Name: looked_at; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.looked_at (
+    tenant text NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+ALTER TABLE procura.looked_at OWNER TO procura_owner;
+
+--
 -- Name: migration; Type: TABLE; Schema: procura; Owner: postgres
 --
 
@@ -653,6 +720,18 @@ CREATE TABLE procura.stop (
 );
 
 ALTER TABLE procura.stop OWNER TO procura_owner;
+
+--
+-- Name: unredeemed; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.unredeemed (
+    tenant text NOT NULL,
+    decision text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE procura.unredeemed OWNER TO procura_owner;
 
 --
 -- Name: used_proof; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -907,6 +986,13 @@ ALTER TABLE ONLY procura.lease
     ADD CONSTRAINT lease_tenant_downstream_name_key UNIQUE (tenant, downstream_name);
 
 --
+-- Name: looked_at looked_at_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.looked_at
+    ADD CONSTRAINT looked_at_pkey PRIMARY KEY (tenant);
+
+--
 -- Name: migration migration_pkey; Type: CONSTRAINT; Schema: procura; Owner: postgres
 --
 
@@ -977,6 +1063,13 @@ ALTER TABLE ONLY procura.stop
     ADD CONSTRAINT stop_pkey PRIMARY KEY (tenant, kind, id);
 
 --
+-- Name: unredeemed unredeemed_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.unredeemed
+    ADD CONSTRAINT unredeemed_pkey PRIMARY KEY (tenant, decision);
+
+--
 -- Name: used_proof used_proof_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1036,6 +1129,12 @@ CREATE INDEX consent_by_agent ON procura.consent USING btree (tenant, agent);
 --
 
 CREATE INDEX consent_by_sponsor ON procura.consent USING btree (tenant, sponsor);
+
+--
+-- Name: decision_allowed; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX decision_allowed ON procura.decision USING btree (tenant, at) WHERE (answer = 'allow'::text);
 
 --
 -- Name: decision_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1217,10 +1316,23 @@ REVOKE ALL ON FUNCTION procura.debit(log text, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.debit(log text, rows jsonb) TO procura_pdp;
 
 --
+-- Name: FUNCTION give_up_unredeemed(log text, most integer); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) TO procura_reaper;
+
+--
 -- Name: FUNCTION lease_only_ends(); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
 REVOKE ALL ON FUNCTION procura.lease_only_ends() FROM PUBLIC;
+
+--
+-- Name: FUNCTION refund(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.refund(log text, of_decision text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION refund_unused(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
@@ -1600,6 +1712,12 @@ GRANT SELECT,INSERT ON TABLE procura.stop TO procura_front;
 GRANT SELECT ON TABLE procura.stop TO procura_pdp;
 GRANT SELECT ON TABLE procura.stop TO procura_cdp;
 GRANT SELECT ON TABLE procura.stop TO procura_reaper;
+
+--
+-- Name: TABLE unredeemed; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.unredeemed TO procura_cdp;
 
 --
 -- Name: TABLE used_proof; Type: ACL; Schema: procura; Owner: procura_owner

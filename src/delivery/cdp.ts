@@ -1,4 +1,5 @@
 /** The delivering half: redeems what was signed, makes it, records it; or takes it back. Never decides. */
+import type { FailReason } from '../domain/entry.ts'
 import type { Intent } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Delivering } from '../domain/ports.ts'
@@ -6,7 +7,7 @@ import { BrokerError } from '../domain/problems.ts'
 import type { Presented } from '../domain/request.ts'
 import { NoEffect, type Revoked } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
-import { conclude, type FailReason, FINAL, isEnding, putOff } from './endings.ts'
+import { conclude, FINAL, isEnding, putOff } from './endings.ts'
 import { activateLease, findLease, type Held, leaseOf, stopUnder } from './leases.ts'
 import { createRedeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
 

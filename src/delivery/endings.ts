@@ -2,14 +2,13 @@
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Spent } from '../domain/decision.ts'
-import type { LedgerEntry } from '../domain/entry.ts'
+import type { FailReason, LedgerEntry } from '../domain/entry.ts'
 import type { DecisionId, RevocationId } from '../domain/ids.ts'
 import type { EndReason, Intent, LeaseState } from '../domain/lease.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { type Act, bySystem } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 
-export type FailReason = Extract<LedgerEntry, { type: 'issuance_failed' }>['reason']
 /** Why it is being ended; kept in the row until its target has confirmed it. */
 export type Ending = EndReason | FailReason
 

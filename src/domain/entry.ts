@@ -7,6 +7,7 @@ import type {
   AgentId,
   ConsentId,
   CredentialId,
+  DecisionId,
   EventId,
   InstanceId,
   PersonId,
@@ -69,12 +70,11 @@ export type LedgerEntry =
     })
   | (Of<'issuance_failed'> & {
       readonly intent: Intent
-      readonly reason:
-        | 'downstream_failed'
-        | 'downstream_timeout'
-        | 'aborted'
-        | 'not_recorded'
-        | 'found_after_crash'
+      readonly reason: FailReason
+      readonly refunded: readonly Spent[]
+    })
+  | (Of<'issuance_failed'> & {
+      readonly unredeemed: Unredeemed
       readonly refunded: readonly Spent[]
     })
   | (Of<'usage'> & { readonly intent: Intent; readonly source: 'redemption' })
@@ -110,6 +110,21 @@ export type LedgerEntry =
       readonly reasonCode: string
     })
   | (Of<'outage'> & { readonly reason: string; readonly count: number })
+
+export type FailReason =
+  | 'downstream_failed'
+  | 'downstream_timeout'
+  | 'aborted'
+  | 'not_recorded'
+  | 'found_after_crash'
+
+/** A decision that nobody redeemed in its time. */
+export interface Unredeemed {
+  readonly decision: DecisionId
+  readonly credential: CredentialId
+  /** What the decision's own entry says. */
+  readonly decided: JsonObject
+}
 
 export interface Effect {
   readonly observed: 'occurred' | 'none' | 'unknown'

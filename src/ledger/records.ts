@@ -1,7 +1,7 @@
 /** Domain events → the members of a leaf (snake_case, closed, no secret among them). */
 import type { Agent } from '../domain/agent.ts'
 import { digestOf } from '../domain/digest.ts'
-import type { LedgerEntry } from '../domain/entry.ts'
+import type { LedgerEntry, Unredeemed } from '../domain/entry.ts'
 import type { JsonObject } from '../domain/json.ts'
 import {
   approvalMember,
@@ -34,6 +34,33 @@ const agentMembers = ({ agent }: { readonly agent: Agent }): JsonObject => ({
 /** The target refused, or was never asked; after anything else there may have been something to take back. */
 const NEVER_MADE: ReadonlySet<string> = new Set(['downstream_failed', 'aborted'])
 
+/** What was decided, as its own entry says it: nothing was ever made of it. */
+function unredeemedMembers({ decision, credential, decided }: Unredeemed): JsonObject {
+  const { sponsor_id, subject_kind, consent_id, purpose, chain, call } = decided
+  return without({
+    ...{ sponsor_id, subject_kind, consent_id, purpose, chain, call },
+    credential: { id: credential, decision_id: decision, status: 'failed' },
+  })
+}
+
+function failureMembers(entry: EntryOf<'issuance_failed'>): JsonObject {
+  const isRedeemed = 'intent' in entry
+  const reason = isRedeemed ? entry.reason : 'aborted'
+  return {
+    evaluation: { status: 'evaluated', unavailable_input: null },
+    budgets: entry.refunded.map(refundMember),
+    remediation: {
+      target: {
+        kind: 'credential',
+        id: isRedeemed ? entry.intent.lease : entry.unredeemed.credential,
+      },
+      cause: reason,
+      outcome: NEVER_MADE.has(reason) ? 'none_exists' : 'taken_back',
+    },
+    reason,
+  }
+}
+
 const MEMBERS: Members = {
   log_opened: ({ name }) => ({ change: { kind: 'log', name } }),
   agent_registered: agentMembers,
@@ -60,17 +87,11 @@ const MEMBERS: Members = {
       expires_at: expiresAt.toISOString(),
     },
   }),
-  issuance_failed: ({ intent, reason, refunded }) => ({
-    ...intentMembers(intent),
-    credential: credentialOf(intent, 'failed'),
-    evaluation: { status: 'evaluated', unavailable_input: null },
-    budgets: refunded.map(refundMember),
-    remediation: {
-      target: { kind: 'credential', id: intent.lease },
-      cause: reason,
-      outcome: NEVER_MADE.has(reason) ? 'none_exists' : 'taken_back',
-    },
-    reason,
+  issuance_failed: (entry) => ({
+    ...('intent' in entry
+      ? { ...intentMembers(entry.intent), credential: credentialOf(entry.intent, 'failed') }
+      : unredeemedMembers(entry.unredeemed)),
+    ...failureMembers(entry),
   }),
   usage: ({ intent, source }) => ({
     ...intentMembers(intent),

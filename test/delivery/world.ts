@@ -18,6 +18,8 @@ import { aFakeTarget } from '../fakes/target.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 import { aCollector, aDecision, aSigner, AUDIENCE, decisionClaims, now, WHO } from './bench.ts'
 
+export { now, WHO }
+
 export type World = Awaited<ReturnType<typeof aWorld>>
 
 const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
@@ -50,15 +52,17 @@ export async function aWorld() {
     })
     return { cdp, credentials, ledger, pool }
   }
+  const aReaper = (pool = db.pool('procura_reaper')) =>
+    createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
   function aSweeper(reaped = targets) {
     const pool = db.pool('procura_reaper')
-    const ledger = createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
+    const ledger = aReaper(pool)
     return createSweeper({ tenant: 'main', pool, ledger, targets: reaped, trouble })
   }
   const one = aReplica()
   return {
     ...{ db, decisions, credentialKeys, collector, fake, targets, troubles },
-    ...{ aReplica, aSweeper, ...one },
+    ...{ aReplica, aSweeper, aReaper, ...one },
     decision: (of?: JsonObject) => aDecision(decisions, collector.jkt, of),
     claims: (of?: JsonObject) => decisionClaims(collector.jkt, of),
     redeem: (of?: JsonObject) =>

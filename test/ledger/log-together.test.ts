@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import type { Pool, PoolClient } from 'pg'
+import { describe, expect, it } from 'vitest'
+import type { LedgerEntry } from '../../src/domain/entry.ts'
+import { newId } from '../../src/domain/ids.ts'
+import { bySystem } from '../../src/domain/request.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import type { Tx } from '../../src/domain/tx.ts'
+import { createLog } from '../../src/ledger/log.ts'
+import { createSealer } from '../../src/ledger/sealed.ts'
+import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+
+const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
+const ended = (): LedgerEntry => ({
+  ...{ type: 'credential_ended', act: bySystem('test'), credential: newId('crd', new Date()) },
+  ...{ reason: 'expired', refunded: [] },
+  effect: { observed: 'unknown', source: 'none', agreement: 'indeterminate' },
+})
+const written = <T>(value: T) => ({ entries: [ended()], value, answer: null })
+
+const logOf = (pool: Pool) => createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
+const count = async (db: TestDatabase) => (await db.query('select from ledger.leaf')).length
+
+/** One of ten, for whoever comes first. */
+const take = (tx: Tx, key: string) =>
+  tx.each<{ left: number }>(
+    {
+      name: 'take',
+      text: `update public.stock s set amount = amount - 1
+             from (select key, min(n) as n from jsonb_to_recordset($1::jsonb) as r (n int, key text)
+                   group by key) r
+             where s.key = r.key and s.amount > 0 returning r.n, s.amount as left`,
+      values: [],
+    },
+    { key },
+  )
+
+async function withStock(amount: number): Promise<TestDatabase> {
+  const db = await freshDatabase()
+  await db.query('create table public.stock (key text primary key, amount int not null)')
+  await db.query(
+    'grant all on public.stock to procura_cdp; grant usage on schema public to procura_cdp',
+  )
+  await db.query(`insert into public.stock values ('a', $1), ('b', 10)`, [amount])
+  return db
+}
+
+/** A pool whose connections lose the answer to a commit, once: after it was made, or instead of it. */
+function losing(pool: Pool, isMade: boolean): Pool {
+  let isLost = false
+  const lossy = (client: PoolClient) =>
+    new Proxy(client, {
+      get(of, name) {
+        if (name !== 'query') return bound(of, name)
+        const query = of.query.bind(of) as (...asked: unknown[]) => Promise<unknown>
+        return async (...asked: unknown[]) => {
+          const isCommit = asked[0] === 'commit'
+          if (!isCommit || isLost) return await query(...asked)
+          isLost = true
+          await query(isMade ? 'commit' : 'rollback')
+          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+        }
+      },
+    })
+  return new Proxy(pool, {
+    get: (of, name) =>
+      name === 'connect' ? async () => lossy(await of.connect()) : bound(of, name),
+  })
+}
+function bound(of: object, name: string | symbol): unknown {
+  const member: unknown = Reflect.get(of, name)
+  return typeof member === 'function' ? (member.bind(of) as unknown) : member
+}
+
+describe('works that are done side by side', () => {
+  it('asks each statement once for all of them', async () => {
+    const db = await withStock(0)
+    const log = logOf(db.pool('procura_cdp', 1))
+    await db.query(
+      'create sequence public.statements; grant all on public.statements to procura_cdp',
+    )
+    const counted = {
+      name: 'counted',
+      text: `with once as materialized (select nextval('public.statements') as at)
+             select r.n, once.at from once, jsonb_to_recordset($1::jsonb) as r (n int)`,
+      values: [],
+    }
+    const first = log.record(null, () => Promise.resolve(written(0)))
+    const at = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        log.record(null, async (tx) => written((await tx.each<{ at: number }>(counted, {}))?.at)),
+      ),
+    )
+    await first
+    expect(new Set(at.map(({ value }) => value)).size).toBe(1)
+    expect(new Set(at.map(({ index }) => index)).size).toBe(20)
+  })
+
+  it('lets one that throws take nobody with it, and undoes what it had done', async () => {
+    const db = await withStock(10)
+    const log = logOf(db.pool('procura_cdp', 1))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, n) =>
+        log.record(null, async (tx) => {
+          await tx.query(`update public.stock set amount = amount - 1 where key = 'b'`)
+          if (n % 4 === 1) throw new Error('thought better of it')
+          return written(n)
+        }),
+      ),
+    )
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(3)
+    expect(await db.query(`select amount from public.stock where key = 'b'`)).toEqual([
+      { amount: 1 },
+    ])
+    expect(await count(db)).toBe(9)
+  })
+
+  it('[AC-15] gives the last one to one of them, and tells the others what holds by then', async () => {
+    const db = await withStock(1)
+    const log = logOf(db.pool('procura_cdp', 1))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 30 }, () =>
+        log.record(null, async (tx) => {
+          if ((await take(tx, 'a')) === null) throw new Error('gone')
+          return written('mine')
+        }),
+      ),
+    )
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(await db.query(`select amount from public.stock where key = 'a'`)).toEqual([
+      { amount: 0 },
+    ])
+    expect(await count(db)).toBe(1)
+  })
+})
+
+describe('[F29] a commit whose answer is lost', () => {
+  it('is looked up, and what is on record counts as recorded, once', async () => {
+    const db = await freshDatabase()
+    const log = logOf(losing(db.pool('procura_cdp', 2), true))
+    const recorded = await log.record(null, () => Promise.resolve(written('done')))
+    expect(recorded).toMatchObject({ value: 'done', index: 0 })
+    expect(await count(db)).toBe(1)
+  })
+
+  it('is an outage where nothing is on record', async () => {
+    const db = await freshDatabase()
+    const log = logOf(losing(db.pool('procura_cdp', 2), false))
+    await expect(log.record(null, () => Promise.resolve(written('not')))).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    expect(await count(db)).toBe(0)
+  })
+})
