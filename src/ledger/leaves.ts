@@ -1,9 +1,8 @@
-/** The leaves of one transaction: their exact bytes, and what is stored beside them. */
+/** The leaves of one transaction: their exact bytes, and the rows that are stored beside them. */
 import type { LedgerEntry } from '../domain/entry.ts'
 import { newId } from '../domain/ids.ts'
 import { canonical, type JsonObject } from '../domain/json.ts'
-import type { Rowwise, Tx } from '../domain/tx.ts'
-import { indexDecision } from './decisions.ts'
+import { decisionRow } from './decisions.ts'
 import { actorMember } from './members.ts'
 import { membersOf } from './records.ts'
 import type { Sealer } from './sealed.ts'
@@ -15,40 +14,34 @@ export interface Leaf {
   readonly text: string
 }
 
-interface Writing {
-  readonly tenant: string
-  readonly sealer: Sealer
-  readonly tx: Tx
-  readonly turn: Turn
-}
-
 export interface Leaves {
+  readonly leaves: readonly Leaf[]
+  readonly sealed: readonly JsonObject[]
+  readonly decisions: readonly JsonObject[]
   readonly add: (entry: LedgerEntry) => Leaf
-  readonly stored: () => Promise<Leaf[]>
 }
 
-/** Leaves from the turn's index on. `stored` resolves when all that lies beside them is written. */
-export function createLeaves(writing: Writing): Leaves {
-  const { tenant, sealer, tx, turn } = writing
+/** Leaves from the turn's index on. */
+export function createLeaves(sealer: Sealer, turn: Turn): Leaves {
   const leaves: Leaf[] = []
-  const storing: Promise<unknown>[] = []
+  const sealed: JsonObject[] = []
+  const decisions: JsonObject[] = []
 
-  /** Encrypts and stores a payload; the commitment to it. */
-  function put(id: string, payload: JsonObject): string {
+  /** Encrypts a payload; the commitment to it. */
+  function seal(id: string, payload: JsonObject): string {
     const { commitment, row } = sealer.seal(id, payload)
-    storing.push(
-      tx.each(sealedPut(tenant), {
-        id: row.id,
-        wrapped_key: row.wrappedKey.toString('base64'),
-        nonce: row.nonce.toString('base64'),
-        ciphertext: row.ciphertext.toString('base64'),
-      }),
-    )
+    sealed.push({
+      id: row.id,
+      wrapped_key: row.wrappedKey.toString('base64'),
+      nonce: row.nonce.toString('base64'),
+      ciphertext: row.ciphertext.toString('base64'),
+    })
     return commitment
   }
 
   return {
-    add: (entry) => {
+    ...{ leaves, sealed, decisions },
+    add(entry) {
       const eventId = entry.eventId ?? newId('evt', turn.now)
       const index = turn.next + leaves.length
       const record: JsonObject = {
@@ -64,22 +57,17 @@ export function createLeaves(writing: Writing): Leaves {
       }
       if (entry.sealed) {
         const { fields, payload } = entry.sealed
-        const commitment = put(eventId, payload)
+        const commitment = seal(eventId, payload)
         record['sealed'] = { commitment, fields: [...fields], payload_id: eventId }
       }
       if (entry.type === 'decision') {
         const { decision } = entry.settled
-        put(decision.id, decision.snapshot)
-        storing.push(indexDecision(tx, tenant, entry, eventId))
+        seal(decision.id, decision.snapshot)
+        decisions.push(decisionRow(entry, { eventId, at: turn.now }))
       }
       const leaf = { index, eventId, text: canonical(record) }
       leaves.push(leaf)
       return leaf
-    },
-
-    stored: async () => {
-      await Promise.all(storing)
-      return leaves
     },
   }
 }
@@ -92,13 +80,3 @@ function timesOf({ now, lastRecordedAt }: Turn): JsonObject {
     ...(isEarlier && { clock_regressed: true }),
   }
 }
-
-const sealedPut = (tenant: string): Rowwise => ({
-  name: 'sealed_put',
-  text: `insert into procura.sealed_payload (tenant, id, wrapped_key, nonce, ciphertext)
-         select $2, id, decode(wrapped_key, 'base64'), decode(nonce, 'base64'),
-           decode(ciphertext, 'base64')
-         from jsonb_to_recordset($1::jsonb)
-           as r (id text, wrapped_key text, nonce text, ciphertext text)`,
-  values: [tenant],
-})

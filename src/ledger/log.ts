@@ -7,13 +7,15 @@
 import type { Pool, PoolClient } from 'pg'
 import { eachOn, inOrder } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
-import { unavailable } from '../domain/problems.ts'
+import { BrokerError, unavailable } from '../domain/problems.ts'
 import { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
+import { append, type Door } from './append.ts'
 import { createLeaves, type Leaf } from './leaves.ts'
-import { findAnswer, keepAnswer } from './request-keys.ts'
+import { findAnswer } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
 import { takeTurn, type Turn, wereRecorded } from './turn.ts'
 
@@ -24,7 +26,7 @@ export interface LogOptions {
   readonly tenant: string
   /** Connections of the side that writes; they may use its own door only. */
   readonly pool: Pool
-  readonly door: 'append_registered' | 'append_decided' | 'append_issued'
+  readonly door: Door
   readonly sealer: Sealer
 }
 
@@ -111,7 +113,7 @@ function refuse(jobs: readonly Job[], outage: unknown): unknown {
 
 /** One transaction: the turn, each work, one append, the commit. Only then is anybody answered. */
 async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
-  const { tenant, pool, door } = options
+  const { tenant, pool } = options
   const client = await pool.connect()
   let isBroken = false
   try {
@@ -119,14 +121,7 @@ async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() =>
     const query = inOrder(client)
     const tx: Tx = { query, each: eachOn(query), now: turn.now }
     const written = await workAll(options, tx, jobs)
-    const { leaves, answers } = await layOut(options, { tx, turn }, written)
-    if (leaves.length > 0) {
-      await client.query({
-        name: door,
-        text: `select ledger.${door}($1, $2, $3::text[])`,
-        values: [tenant, turn.next, leaves.map(({ text }) => text)],
-      })
-    }
+    const { leaves, answers } = await layDown(options, { tx, turn }, written)
     await commit(options, client, leaves)
     return answers
   } catch (error) {
@@ -172,33 +167,42 @@ function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
   if (spoilt.size > 0) throw new Spoilt(spoilt)
 }
 
-/** What is appended, in the order in which the works were done; what lies beside it is stored. */
-async function layOut(
-  { tenant, sealer }: LogOptions,
+/**
+ * Appends what was written, in the order in which the works were done, with what lies beside it.
+ *
+ * @throws Spoilt by those whose key somebody else had used
+ */
+async function layDown(
+  { tenant, door, sealer }: LogOptions,
   { tx, turn }: { tx: Tx; turn: Turn },
   written: readonly (readonly [Job, Written<unknown>])[],
-): Promise<{ leaves: Leaf[]; answers: (() => void)[] }> {
-  const { add, stored } = createLeaves({ tenant, sealer, tx, turn })
-  const spoilt = new Map<Job, unknown>()
-  const kept: Promise<void>[] = []
+): Promise<{ leaves: readonly Leaf[]; answers: (() => void)[] }> {
+  const { add, ...rows } = createLeaves(sealer, turn)
+  const keyed: Job[] = []
+  const keys: JsonObject[] = []
   const answers: (() => void)[] = []
   for (const [job, { entries, value, answer }] of written) {
     const [first] = entries.map(add)
     const { index = turn.next, eventId = '' } = first ?? {}
     if (job.key !== null && answer !== null) {
-      kept.push(
-        keepAnswer(tx, tenant, job.key, answer).catch((error: unknown) => {
-          spoilt.set(job, error)
-        }),
-      )
+      keyed.push(job)
+      keys.push({ ...job.key, answer })
     }
     answers.push(() => {
       job.resolve(Recorded.onRecord(value, index, eventId))
     })
   }
-  const [leaves] = await Promise.all([stored(), ...kept])
-  checkSpoilt(spoilt)
-  return { leaves, answers }
+  if (rows.leaves.length > 0 || keys.length > 0) {
+    const kept = await append(tx, { tenant, door, first: turn.next, ...rows, keys })
+    const late = keyed.filter((_, n) => !kept.has(n))
+    checkSpoilt(new Map(late.map((job) => [job, inFlight()])))
+  }
+  return { leaves: rows.leaves, answers }
+}
+
+/** Of two that come with the same key at once, one is recorded; the other is told to wait. */
+function inFlight(): BrokerError {
+  return new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
 }
 
 /**

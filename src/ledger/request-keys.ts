@@ -5,7 +5,7 @@ import { eachOf } from '../db/each.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { RequestKey } from '../domain/request.ts'
-import type { Rowwise, Tx } from '../domain/tx.ts'
+import type { Rowwise } from '../domain/tx.ts'
 
 const PRUNE_MAX = 5000
 
@@ -30,34 +30,6 @@ const found = (tenant: string): Rowwise => ({
          from jsonb_to_recordset($1::jsonb) as r (n int, caller text, route text, key text)
          join procura.request_key k
            on k.tenant = $2 and k.caller = r.caller and k.route = r.route and k.key = r.key`,
-  values: [tenant],
-})
-
-/** Of two that come with the same key at once, one is recorded; the other is told to wait. */
-export async function keepAnswer(
-  tx: Tx,
-  tenant: string,
-  { caller, route, key, fingerprint }: RequestKey,
-  answer: JsonObject,
-): Promise<void> {
-  const row = { caller, route, key, fingerprint, answer }
-  if ((await tx.each(kept(tenant), row)) !== null) return
-  throw new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
-}
-
-const kept = (tenant: string): Rowwise => ({
-  name: 'request_key_keep',
-  text: `with r as (
-      select * from jsonb_to_recordset($1::jsonb)
-        as r (n int, caller text, route text, key text, fingerprint text, answer jsonb)
-    ), kept as (
-      insert into procura.request_key (tenant, caller, route, key, fingerprint, answer)
-      select distinct on (caller, route, key) $2, caller, route, key, fingerprint, answer
-      from r order by caller, route, key, n
-      on conflict do nothing returning caller, route, key
-    )
-    select distinct on (caller, route, key) r.n
-    from kept join r using (caller, route, key) order by caller, route, key, r.n`,
   values: [tenant],
 })
 

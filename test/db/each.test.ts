@@ -1,3 +1,4 @@
+import type { QueryConfig } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { createPool, inTransaction } from '../../src/db/connect.ts'
 import { eachOf } from '../../src/db/each.ts'
@@ -18,8 +19,8 @@ async function aPool() {
   const counted = new Proxy(pool, {
     get: (of, name) =>
       name === 'query'
-        ? (query: { values: string[] }) => {
-            sent.push((JSON.parse(query.values[0] ?? '[]') as unknown[]).length)
+        ? (query: QueryConfig<string[]>) => {
+            sent.push((JSON.parse(query.values?.[0] ?? '[]') as unknown[]).length)
             return of.query(query)
           }
         : (Reflect.get(of, name) as unknown),

@@ -16,8 +16,9 @@ beforeEach(async () => {
 /** A decision on record, of which a process has died before it was redeemed. */
 async function decided(
   age: string,
-  { answer = 'allow', instance = WHO.instance } = {},
+  of: { readonly answer?: string; readonly instance?: null } = {},
 ) {
+  const { answer = 'allow', instance = WHO.instance } = of
   const claims = world.claims() as { jti: string; credential_id: string }
   const [event, first] = [newId('evt', now()), (await leaves(world.db)).length]
   const entry = JSON.stringify({
