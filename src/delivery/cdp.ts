@@ -1,19 +1,17 @@
 /** The delivering half: redeems what was signed, makes it, records it; or takes it back. Never decides. */
-import type { FailReason } from '../domain/entry.ts'
 import type { Intent } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Delivering } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
-import type { Presented } from '../domain/request.ts'
-import { NoEffect, type Revoked } from './connector.ts'
+import { NoEffect } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
-import { conclude, FINAL, isEnding, putOff } from './endings.ts'
+import { FINAL, isEnding } from './endings.ts'
 import { activateLease, findLease, type Held, leaseOf, stopUnder } from './leases.ts'
 import { createRedeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
+import { actOf, createTakeBack } from './take-back.ts'
 
-// Together less than the ten seconds after which a caller has been answered.
+// With taking back, less than the ten seconds after which a caller has been answered.
 const ISSUE_MS = 6000
-const TAKE_BACK_MS = 3000
 /** A decision lives for a minute: after that nobody can redeem it. */
 const DECISION_LIFE_MS = 70_000
 
@@ -56,14 +54,7 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
       ...{ intent, kind, expiresAt },
     }),
 
-    async takeBack(intent, cause) {
-      try {
-        await takeBack(options, intent, cause)
-      } catch (error) {
-        // The row still says `minting`, and the sweeper finds it by that; or `active`, and it ends in its time.
-        options.trouble?.(error)
-      }
-    },
+    takeBack: createTakeBack(options),
 
     async find(lease, decision) {
       const { held, now } = await findLease(pool, tenant, lease)
@@ -75,66 +66,11 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
   }
 }
 
-/** Revokes by name unless nothing can exist, then records how it ended; what is unknown is put off. */
-async function takeBack(options: CdpOptions, intent: Intent, cause: unknown): Promise<void> {
-  const { tenant, pool, ledger } = options
-  const reason = reasonOf(cause)
-  const revoked = isNoEffect(cause) ? { found: false } : await revokeNow(options, intent)
-  if (revoked === null) {
-    const later = { lease: intent.lease, delayMs: 1000 }
-    const isPutOff = await putOff(pool, tenant, { ...later, reason, from: ['minting'] })
-    // Its commit had happened, though nobody could tell us: it was issued, and reached nobody.
-    if (isPutOff) return
-    await putOff(pool, tenant, { ...later, reason: 'delivery_unknown', from: ['active'] })
-    return
-  }
-  const isEnforced = options.targets.get(intent.target)?.connector.spending === 'enforced'
-  const act = actOf(intent, { requestId: intent.requestId, face: 'system' })
-  const ended = { intent, act, found: revoked.found, isEnforced }
-  if (await conclude({ tenant, ledger }, { ...ended, reason, from: ['minting'] })) return
-  await conclude(
-    { tenant, ledger },
-    { ...ended, reason: 'delivery_unknown', from: ['active', 'revoke_pending'] },
-  )
-}
-
-/** `null`: the target has not confirmed. */
-async function revokeNow(options: CdpOptions, intent: Intent): Promise<Revoked | null> {
-  const target = options.targets.get(intent.target)
-  if (target === undefined) return null
-  try {
-    return await within(TAKE_BACK_MS, (signal) => target.revoke(intent.downstreamName, signal))
-  } catch (error) {
-    options.trouble?.(error)
-    return null
-  }
-}
-
 /** Unknown is not success, and not a denial. The cause stays with us: it may be a target's words. */
 function failureOf({ decision }: Intent, cause: unknown): BrokerError {
   const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
   const shown = { decision }
   return new BrokerError(isLate ? 'downstream_timeout' : 'downstream_failed', { cause, shown })
-}
-
-const isNoEffect = (cause: unknown) =>
-  cause instanceof BrokerError && cause.cause instanceof NoEffect
-
-function reasonOf(cause: unknown): FailReason {
-  if (!(cause instanceof BrokerError)) return 'not_recorded'
-  const { code } = cause
-  if (code === 'downstream_failed' || code === 'downstream_timeout') return code
-  return code === 'chain_invalid' || code === 'decision_stale' ? 'aborted' : 'not_recorded'
-}
-
-/** The agent, as the decision that it collected names it. */
-function actOf(
-  { agent, instance, jkt }: Intent,
-  { requestId, face }: Pick<Presented, 'requestId' | 'face'>,
-) {
-  const authentication = 'session_dpop' as const
-  const actor = { kind: 'agent' as const, id: agent, instance, authentication, jkt }
-  return { requestId, face, actor }
 }
 
 /** For one who asks again: what became of it, and never its secret. */

@@ -30,11 +30,13 @@ export function createSealer(key: Secret): Sealer {
       const dataKey = randomBytes(32)
       const nonce = randomBytes(12)
       const wrapped = encrypt(wrapping, nonce, id, dataKey)
-      const text = canonical({ salt: salt.toString('base64url'), payload })
-      const ciphertext = encrypt(dataKey, nonce, id, Buffer.from(text))
+      const text = canonical(payload)
+      // The canonical form of both members: their names are in order.
+      const both = `{"payload":${text},"salt":"${salt.toString('base64url')}"}`
+      const ciphertext = encrypt(dataKey, nonce, id, Buffer.from(both))
       dataKey.fill(0)
       return {
-        commitment: commitmentOf(salt, payload),
+        commitment: commitmentTo(salt, text),
         row: { id, wrappedKey: wrapped, nonce, ciphertext },
       }
     },
@@ -48,10 +50,14 @@ export function createSealer(key: Secret): Sealer {
 
 /** base64url(SHA-256("procura/sealed/v1\n" ‖ salt ‖ JCS(payload))) */
 export function commitmentOf(salt: Uint8Array, payload: JsonObject): string {
+  return commitmentTo(salt, canonical(payload))
+}
+
+function commitmentTo(salt: Uint8Array, text: string): string {
   return createHash('sha256')
     .update('procura/sealed/v1\n')
     .update(salt)
-    .update(canonical(payload))
+    .update(text)
     .digest('base64url')
 }
 

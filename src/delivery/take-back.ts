@@ -1,0 +1,100 @@
+/** Taking back what was, or may have been, made and is not on record: now, or until it is done. */
+import type { Pool } from 'pg'
+import type { FailReason } from '../domain/entry.ts'
+import type { Intent } from '../domain/lease.ts'
+import type { Delivering, Ledger } from '../domain/ports.ts'
+import { BrokerError } from '../domain/problems.ts'
+import type { Presented } from '../domain/request.ts'
+import { NoEffect, type Revoked } from './connector.ts'
+import { within } from './deadline.ts'
+import { conclude, putOff } from './endings.ts'
+import type { Targets } from './targets.ts'
+
+const TAKE_BACK_MS = 3000
+const AGAIN_MS = 2000
+
+export interface TakingBack {
+  readonly tenant: string
+  readonly pool: Pool
+  readonly ledger: Ledger
+  readonly targets: Targets
+  /** Told what could not be done yet. */
+  readonly trouble?: (error: unknown) => void
+}
+
+/**
+ * Never rejects: what cannot be taken back now is tried again until it is, or its time is up. Should
+ * the process die first, the row still says `minting`, and the sweeper finds it by that.
+ */
+export function createTakeBack(options: TakingBack): Delivering['cdp']['takeBack'] {
+  async function attempt(intent: Intent, cause: unknown, left: number): Promise<void> {
+    try {
+      await takeBack(options, intent, cause)
+    } catch (error) {
+      options.trouble?.(error)
+      if (left > 0) again(intent, cause, left - 1)
+    }
+  }
+  function again(...asked: Parameters<typeof attempt>): void {
+    const retry = () => {
+      attempt(...asked).catch((error: unknown) => options.trouble?.(error))
+    }
+    setTimeout(retry, AGAIN_MS).unref()
+  }
+  return (intent, cause) => attempt(intent, cause, Math.ceil((intent.ttlSeconds * 1000) / AGAIN_MS))
+}
+
+/** Revokes by name unless nothing can exist, then records how it ended; what is unknown is put off. */
+async function takeBack(options: TakingBack, intent: Intent, cause: unknown): Promise<void> {
+  const { tenant, pool, ledger } = options
+  const reason = reasonOf(cause)
+  const revoked = isNoEffect(cause) ? { found: false } : await revokeNow(options, intent)
+  if (revoked === null) {
+    const later = { lease: intent.lease, delayMs: 1000 }
+    const isPutOff = await putOff(pool, tenant, { ...later, reason, from: ['minting'] })
+    // Its commit had happened, though nobody could tell us: it was issued, and reached nobody.
+    if (isPutOff) return
+    await putOff(pool, tenant, { ...later, reason: 'delivery_unknown', from: ['active'] })
+    return
+  }
+  const isEnforced = options.targets.get(intent.target)?.connector.spending === 'enforced'
+  const act = actOf(intent, { requestId: intent.requestId, face: 'system' })
+  const ended = { intent, act, found: revoked.found, isEnforced }
+  if (await conclude({ tenant, ledger }, { ...ended, reason, from: ['minting'] })) return
+  await conclude(
+    { tenant, ledger },
+    { ...ended, reason: 'delivery_unknown', from: ['active', 'revoke_pending'] },
+  )
+}
+
+/** `null`: the target has not confirmed. */
+async function revokeNow(options: TakingBack, intent: Intent): Promise<Revoked | null> {
+  const target = options.targets.get(intent.target)
+  if (target === undefined) return null
+  try {
+    return await within(TAKE_BACK_MS, (signal) => target.revoke(intent.downstreamName, signal))
+  } catch (error) {
+    options.trouble?.(error)
+    return null
+  }
+}
+
+const isNoEffect = (cause: unknown) =>
+  cause instanceof BrokerError && cause.cause instanceof NoEffect
+
+function reasonOf(cause: unknown): FailReason {
+  if (!(cause instanceof BrokerError)) return 'not_recorded'
+  const { code } = cause
+  if (code === 'downstream_failed' || code === 'downstream_timeout') return code
+  return code === 'chain_invalid' || code === 'decision_stale' ? 'aborted' : 'not_recorded'
+}
+
+/** The agent, as the decision that it collected names it. */
+export function actOf(
+  { agent, instance, jkt }: Intent,
+  { requestId, face }: Pick<Presented, 'requestId' | 'face'>,
+) {
+  const authentication = 'session_dpop' as const
+  const actor = { kind: 'agent' as const, id: agent, instance, authentication, jkt }
+  return { requestId, face, actor }
+}
