@@ -49,7 +49,8 @@ begin
   insert into ledger.leaf (tenant, index, event_id, event_type, entry, hash)
   select log, first + n - 1, read ->> 'event_id', read ->> 'event_type', entry,
          sha256('\x00' || convert_to(entry, 'UTF8'))
-  from unnest(entries) with ordinality as fresh (entry, n), lateral (select entry::jsonb) as as_json (read)
+  from (select entry, n, entry::jsonb as read from unnest(entries) with ordinality as fresh (entry, n)
+        offset 0) as fresh
   where read ->> 'event_type' = any (allowed) and (read ->> 'seq')::bigint = first + n - 1;
   get diagnostics appended = row_count;
   if appended <> cardinality(entries) then
@@ -152,16 +153,49 @@ ALTER FUNCTION ledger.turn(log text) OWNER TO procura_ledger;
 -- Name: debit(text, jsonb); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
-CREATE FUNCTION procura.debit(log text, rows jsonb) RETURNS TABLE(n integer, nth integer, bound bigint, used bigint, used_after bigint)
+CREATE FUNCTION procura.debit(log text, rows jsonb) RETURNS TABLE(n integer, nth bigint, bound bigint, used bigint, used_after bigint)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   wanted record;
-  found record;
+  found_one record;
   short boolean;
 begin
+  -- Where there is enough for all, it is one update. Its condition is looked at again on the very row.
+  return query
+    with asked as (
+      select r.n, r.decision, d.*
+      from jsonb_to_recordset(rows) as r (n int, decision text, debits jsonb),
+        rows from (jsonb_to_recordset(r.debits) as (account text, key text, type text, amount bigint))
+          with ordinality as d (account, key, type, amount, nth)
+    ), total as (
+      select account, key, type, sum(amount)::bigint as amount from asked group by account, key, type
+    ), made as (
+      update procura.budget b set used = b.used + t.amount from total t
+      where b.tenant = log and b.account = t.account and b.key = t.key and b.type = t.type
+        and b.used + t.amount <= b.bound
+        and not exists (
+          select from total t
+          where not exists (
+            select from procura.budget b
+            where b.tenant = log and b.account = t.account and b.key = t.key and b.type = t.type
+              and b.used + t.amount <= b.bound))
+      returning b.account, b.key, b.type, b.bound, b.used - t.amount as used
+    ), noted as (
+      insert into procura.spent (tenant, decision, account, key, type, amount)
+      select log, decision, account, key, type, amount from asked join made using (account, key, type)
+    )
+    select a.n, a.nth, m.bound, (m.used + sum(a.amount) over spending)::bigint - a.amount,
+      (m.used + sum(a.amount) over spending)::bigint
+    from asked a join made m using (account, key, type)
+    window spending as (partition by account, key, type order by a.n, a.nth);
+  if found then
+    return;
+  end if;
+
+  -- Somebody comes too late: one after another.
   for wanted in
     select r.n, r.decision, r.debits from jsonb_to_recordset(rows) as r (n int, decision text, debits jsonb)
     order by r.n
@@ -171,7 +205,7 @@ begin
     from jsonb_to_recordset(wanted.debits) as d (account text, key text, type text, amount bigint)
     left join procura.budget b
       on b.tenant = log and b.account = d.account and b.key = d.key and b.type = d.type;
-    for found in
+    for found_one in
       select d.account, d.key, d.type, d.amount, d.nth, b.bound, b.used
       from rows from (jsonb_to_recordset(wanted.debits)
              as (account text, key text, type text, amount bigint)) with ordinality
@@ -180,18 +214,17 @@ begin
         on b.tenant = log and b.account = d.account and b.key = d.key and b.type = d.type
       order by d.nth
     loop
-      nth := found.nth;
-      bound := found.bound;
-      used := found.used;
+      nth := found_one.nth;
+      bound := found_one.bound;
+      used := found_one.used;
       used_after := null;
       if not short then
-        -- The condition is looked at again on the very row that is changed.
-        update procura.budget b set used = b.used + found.amount
-        where b.tenant = log and b.account = found.account and b.key = found.key
-          and b.type = found.type and b.used + found.amount <= b.bound
+        update procura.budget b set used = b.used + found_one.amount
+        where b.tenant = log and b.account = found_one.account and b.key = found_one.key
+          and b.type = found_one.type and b.used + found_one.amount <= b.bound
         returning b.used into strict used_after;
         insert into procura.spent (tenant, decision, account, key, type, amount)
-        values (log, wanted.decision, found.account, found.key, found.type, found.amount);
+        values (log, wanted.decision, found_one.account, found_one.key, found_one.type, found_one.amount);
       end if;
       return next;
     end loop;
