@@ -99,6 +99,9 @@ export interface Spent extends Debit {
   readonly usedAfter: number
 }
 
+/** Cedar itself, or rules compiled from its policies. Whatever is made again is made by Cedar. */
+export type Evaluator = 'cedar-wasm' | 'compiled'
+
 /** An answer with all that it was made from, so that it can be made again. */
 export interface Decision {
   readonly id: DecisionId
@@ -123,6 +126,7 @@ export interface Decision {
   readonly policySetHash: string
   readonly policyEpoch: number
   readonly schemaHash: string
+  readonly evaluator: Evaluator
   readonly contextHash: string
   /** The exact input of the evaluator, kept sealed for replay. */
   readonly snapshot: JsonObject

@@ -2,7 +2,8 @@
 
 export const COUNTERS = {
   procura_requests_total: 'Requests answered, by route and status class',
-  procura_decisions_total: 'Decisions recorded, by answer',
+  procura_decisions_total: 'Decisions recorded, by answer and by what evaluated them',
+  procura_policy_differences_total: 'Times that compiled rules and Cedar gave different answers',
   procura_refusals_total: 'Calls refused before a decision, by code',
   procura_credentials_issued_total: 'Credentials delivered, by connector',
   procura_credentials_failed_total: 'Mints that failed, by connector',

@@ -138,6 +138,7 @@ function decisionMember(decision: Decision, revocationEpoch: number): JsonObject
     schema_hash: decision.schemaHash,
     facts_hash: decision.call.factsHash,
     context_hash: decision.contextHash,
+    evaluator: decision.evaluator,
   }
 }
 

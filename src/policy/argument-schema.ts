@@ -6,10 +6,7 @@ import type { CedarType } from './facts/kinds.ts'
 const about = { description: z.string().max(500).optional() }
 const size = z.int().min(0).max(1_000_000)
 const whole = z.int()
-const scalars = z
-  .array(z.union([z.string(), z.number(), z.boolean()]))
-  .min(1)
-  .max(200)
+const among = <Of extends z.ZodType>(of: Of) => z.array(of).min(1).max(200)
 
 function isPattern(text: string): boolean {
   try {
@@ -21,7 +18,7 @@ function isPattern(text: string): boolean {
 
 const Text = z.strictObject({
   type: z.literal('string'),
-  enum: scalars.optional(),
+  enum: among(z.string()).optional(),
   minLength: size.optional(),
   maxLength: size.optional(),
   pattern: z.string().max(500).refine(isPattern, 'not a regular expression').optional(),
@@ -29,7 +26,7 @@ const Text = z.strictObject({
 })
 const Whole = z.strictObject({
   type: z.literal('integer'),
-  enum: scalars.optional(),
+  enum: among(whole).optional(),
   minimum: whole.optional(),
   maximum: whole.optional(),
   ...about,
@@ -50,15 +47,20 @@ const List = z.strictObject({
   maxItems: size.optional(),
   ...about,
 })
-const Members = z.strictObject({
-  type: z.literal('object'),
-  get properties() {
-    return z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/), ArgumentSchema)
-  },
-  required: z.array(z.string()).optional(),
-  additionalProperties: z.literal(false, 'an object is closed: name every member').optional(),
-  ...about,
-})
+const Members = z
+  .strictObject({
+    type: z.literal('object'),
+    get properties() {
+      return z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/), ArgumentSchema)
+    },
+    required: z.array(z.string()).optional(),
+    additionalProperties: z.literal(false, 'an object is closed: name every member').optional(),
+    ...about,
+  })
+  .refine(
+    ({ properties, required = [] }) => required.every((name) => Object.hasOwn(properties, name)),
+    'what is required is not declared',
+  )
 
 /** `default` is not in it: what is hashed and approved is what was sent. */
 export type ArgumentSchema =
@@ -66,6 +68,8 @@ export type ArgumentSchema =
   | {
       readonly type: 'array'
       readonly items: ArgumentSchema
+      readonly minItems?: number | undefined
+      readonly maxItems?: number | undefined
       readonly [about: string]: unknown
     }
   | {
@@ -84,7 +88,7 @@ export const ArgumentsSchema = Members as unknown as z.ZodType<ArgumentsSchema>
 
 /** The same schema with every object closed, as plain JSON. */
 export function closed(schema: ArgumentSchema): JsonObject {
-  if (schema.type === 'array') return { ...schema, items: closed(schema.items) }
+  if (schema.type === 'array') return { ...schema, items: closed(schema.items) } as JsonObject
   if (schema.type !== 'object') return { ...schema } as JsonObject
   const properties = Object.entries(schema.properties).map(([name, of]) => [name, closed(of)])
   const members = Object.fromEntries(properties) as JsonObject

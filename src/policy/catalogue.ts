@@ -1,8 +1,8 @@
 /** The tools that are declared, each with all that a call of it is held to, made once. */
-import { z } from 'zod'
 import { digestOf } from '../domain/digest.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Tool } from '../domain/tool.ts'
+import { checkFor, type Misfit } from './argument-check.ts'
 import { cedarTypeOf, closed } from './argument-schema.ts'
 import { Declaration } from './declaration.ts'
 import { factsFor, type Shape, shapeOf } from './facts/kinds.ts'
@@ -10,12 +10,6 @@ import type { Parse } from './facts/sql.ts'
 import { filesLike, isTool, type PolicyFiles } from './files.ts'
 import type { Finding } from './findings.ts'
 import { readYaml } from './yaml.ts'
-
-/** What is wrong with an argument: where, and by which rule of the schema. Never the value. */
-export interface Misfit {
-  readonly pointer: string
-  readonly rule: string
-}
 
 export interface Declared {
   readonly tool: Tool
@@ -75,11 +69,10 @@ function mistakesIn(file: string, declaration: Declaration): Finding[] {
 
 function declared(declaration: Declaration, parse: Parse): Declared {
   const argumentsSchema = closed(declaration.arguments)
-  const schema = z.fromJSONSchema(argumentsSchema)
   return {
     tool: toolOf(declaration, argumentsSchema),
     shape: shapeOf(declaration.facts, (name) => cedarTypeOf(declaration.arguments, name)),
-    check: (args) => schema.safeParse(args).error?.issues.flatMap(misfits) ?? [],
+    check: checkFor(declaration.arguments),
     facts: factsFor(declaration.facts, parse),
   }
 }
@@ -98,17 +91,6 @@ function toolOf(declaration: Declaration, argumentsSchema: JsonObject): Tool {
   }
 }
 
-function misfits(issue: z.core.$ZodIssue): Misfit[] {
-  const pointer = `/arguments${issue.path.map((step) => `/${escaped(String(step))}`).join('')}`
-  if (issue.code !== 'unrecognized_keys') return [{ pointer, rule: issue.code }]
-  return issue.keys.map((key) => ({
-    pointer: `${pointer}/${escaped(key)}`,
-    rule: 'unknown_member',
-  }))
-}
-
-/** RFC 6901 §3. */
-const escaped = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
 const finding = (file: string, what: string, fix: string): Finding => ({
   ...{ file, what, fix },
   rule: null,

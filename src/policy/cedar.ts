@@ -1,10 +1,13 @@
-/** The one file that calls Cedar to decide. A trap is a failure, and the engine is not trusted again. */
+/** The one file that calls Cedar to decide. After a trap nothing is decided until it is loaded anew. */
+import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Rule } from '../domain/decision.ts'
 import type { Asking } from './asking.ts'
+import { compile, type Sources } from './compile.ts'
 import type { Policies } from './opinion.ts'
+import { shadowed } from './shadow.ts'
 
 // V8 of Node 22.23.3 has been seen to end a process (`unreachable code` in its deoptimizer) that called
 // Cedar often enough for such calls to be inlined. A call costs the same without.
@@ -25,76 +28,156 @@ export interface Compiled {
   readonly schema: string
   /** A rule looks through an agent to its sponsor, whose entity must then be there. */
   readonly looksAtSponsor: boolean
+  /** What rules can be compiled from. */
+  readonly sources?: Sources
 }
 
 export interface Engine {
   /** Puts a set in force. Throws, and leaves the old one there, when the engine does not take it. */
-  use(set: Compiled): Policies
-  /** Whether a decision whose answer is known comes out right. Once false, it stays false. */
+  use(set: Compiled): LivePolicies
+  /** Whether a decision whose answer is known comes out right. False from a trap until it is mended. */
   isHealthy(): boolean
+  /** False from a trap until it is mended: every answer until then is a failure. */
+  isUsable(): boolean
+  /** Loads Cedar anew, with the sets it had, if it has to be; whether it had. Throws if that fails. */
+  mend(): boolean
+}
+
+export interface LivePolicies extends Policies {
+  /** The same set, decided by Cedar whatever happens: what is made again is made by this. */
+  readonly cedar: Policies
+  /**
+   * From now on compiled rules decide, with Cedar looking over their shoulder. Has to be shown first that
+   * they agree (compare.ts). Throws `Unsupported` for a set that is left to Cedar.
+   */
+  quicken(alarm: (what: string) => void): void
 }
 
 let engines = 0
+let shared = cedar
 
 /** Preparsed sets are never freed, only replaced: each engine has two slots, used in turn. */
 export function createEngine(): Engine {
-  const slot = `${String(engines++)}-`
-  const owners: [even: number, odd: number] = [0, 0]
-  let inForce = 0
-  let made = 0
-  let isBroken = false
-
-  function guarded(call: () => AuthorizationAnswer): AuthorizationAnswer {
-    if (isBroken) return failure('the engine is broken')
-    try {
-      return call()
-    } catch {
-      isBroken = true
-      return failure('the engine has failed')
-    }
-  }
-
-  preparse(`${slot}canary`, CANARY)
+  const name = `${String(engines++)}-`
+  const engine: State = { name, slots: [null, null], instance: shared, isBroken: false }
+  let inForce: Slot = 0
+  start(engine)
   return {
-    use(set) {
-      const spare = inForce === 0 ? 1 : 0
-      const id = `${slot}live-${spare === 0 ? 'a' : 'b'}`
-      const mine = ++made
-      owners[spare] = mine
-      preparse(id, set)
-      preparse(`${id}-permits`, { ...set, policies: permitsOf(set) })
-      inForce = spare
-      return policiesOf(set, (asking, by) => {
-        // Whoever still holds a set whose slot is gone must not be answered by another's rules.
-        if (owners[spare] !== mine) return failure('the set was replaced')
-        return guarded(() => ask(by === 'all' ? id : `${id}-permits`, asking, set.looksAtSponsor))
-      })
+    use(given) {
+      if (engine.isBroken) renew(engine)
+      const slot = inForce === 0 ? 1 : 0
+      const set = { ...given } // Given twice, it is held twice.
+      engine.slots[slot] = null
+      loadBoth(engine, slot, set)
+      engine.slots[slot] = set
+      inForce = slot
+      return livePolicies(engine, slot, set)
     },
     isHealthy() {
-      const [yes, no] = [true, false].map((sings) =>
-        guarded(() => ask(`${slot}canary`, canaryAsked(sings), false)),
-      )
-      return decisionOf(yes) === 'allow' && decisionOf(no) === 'deny' && !isBroken
+      const [yes, no] = [true, false].map((sings) => ask(engine, 'canary', canaryAsked(sings)))
+      return decisionOf(yes) === 'allow' && decisionOf(no) === 'deny' && !engine.isBroken
+    },
+    isUsable: () => !engine.isBroken,
+    mend() {
+      if (!engine.isBroken) return false
+      renew(engine)
+      return true
     },
   }
 }
 
-function ask(id: string, asking: Asking, looksAtSponsor: boolean): AuthorizationAnswer {
-  return cedar.statefulIsAuthorized({
-    ...asking,
-    entities: looksAtSponsor ? asking.entities : asking.entities.slice(0, 2),
-    preparsedPolicySetId: id,
-    preparsedSchemaName: id,
-    validateRequest: true,
-  })
+type Slot = 0 | 1
+interface State {
+  readonly name: string
+  readonly slots: [even: Compiled | null, odd: Compiled | null]
+  instance: typeof cedar
+  isBroken: boolean
 }
 
-function preparse(id: string, { policies, schema }: Pick<Compiled, 'policies' | 'schema'>): void {
-  const parsed = cedar.preparsePolicySet(id, { staticPolicies: { ...policies } })
-  const named = cedar.preparseSchema(id, schema)
-  if (parsed.type === 'failure' || named.type === 'failure') {
+function livePolicies(engine: State, slot: Slot, set: Compiled): LivePolicies {
+  const byCedar = held(engine, slot, set, (asking, by) => ask(engine, `${slot}-${by}`, asking))
+  let decide = byCedar
+  return {
+    ...policiesOf(set, (asking, by) => decide(asking, by)),
+    cedar: policiesOf(set, byCedar),
+    quicken(alarm) {
+      if (set.sources === undefined) return
+      const quick = compile(set.sources)
+      decide = held(engine, slot, set, shadowed({ quick, cedar: byCedar, alarm }))
+    },
+  }
+}
+
+type Authorize = Policies['authorize']
+
+/** Whoever still holds a set whose slot is gone must not be answered by another's rules. */
+function held(engine: State, slot: Slot, set: Compiled, authorize: Authorize): Authorize {
+  return (asking, by) => {
+    if (engine.slots[slot] !== set) return failure('the set was replaced')
+    if (engine.isBroken) return failure('the engine is broken')
+    return authorize(shown(set, asking), by)
+  }
+}
+
+/** Principal and tool, which is what rules look at, and the sponsor behind an agent if one looks. */
+function shown({ looksAtSponsor }: Compiled, asking: Asking): Asking {
+  if (looksAtSponsor || asking.entities.length <= 2) return asking
+  return { ...asking, entities: asking.entities.slice(0, 2) }
+}
+
+function ask(engine: State, id: string, asking: Asking): AuthorizationAnswer {
+  if (engine.isBroken) return failure('the engine is broken')
+  const named = { preparsedPolicySetId: engine.name + id, preparsedSchemaName: engine.name + id }
+  try {
+    return engine.instance.statefulIsAuthorized({ ...asking, ...named, validateRequest: true })
+  } catch {
+    engine.isBroken = true
+    return failure('the engine has failed')
+  }
+}
+
+/** Another engine may have left the shared instance trapped. */
+function start(engine: State): void {
+  try {
+    load(engine, 'canary', CANARY)
+  } catch {
+    renew(engine)
+  }
+}
+
+function renew(engine: State): void {
+  if (engine.instance === shared) shared = freshInstance()
+  engine.instance = shared
+  load(engine, 'canary', CANARY)
+  for (const slot of [0, 1] as const) {
+    const set = engine.slots[slot]
+    if (set) loadBoth(engine, slot, set)
+  }
+}
+
+function loadBoth(engine: State, slot: Slot, set: Compiled): void {
+  load(engine, `${slot}-all`, set)
+  load(engine, `${slot}-permits`, { ...set, policies: permitsOf(set) })
+}
+
+function load(engine: State, id: string, { policies, schema }: Texts): void {
+  const { name, instance } = engine
+  engine.isBroken = true // Unless it comes back from both.
+  const parsed = instance.preparsePolicySet(name + id, { staticPolicies: { ...policies } })
+  const read = instance.preparseSchema(name + id, schema)
+  engine.isBroken = false
+  if (parsed.type === 'failure' || read.type === 'failure') {
     throw new Error('the engine refused a set that was vetted')
   }
+}
+type Texts = Pick<Compiled, 'policies' | 'schema'>
+
+/** The module is instantiated when it is loaded, once: to have another, it is forgotten and loaded. */
+function freshInstance(): typeof cedar {
+  const require = createRequire(import.meta.url)
+  const path = require.resolve('@cedar-policy/cedar-wasm/nodejs')
+  Reflect.deleteProperty(require.cache, path)
+  return require(path) as typeof cedar
 }
 
 function policiesOf(set: Compiled, authorize: Policies['authorize']): Policies {

@@ -4,9 +4,12 @@ import { admits } from '../domain/authority.ts'
 import type { Answer, Decision, Rule, StoppedBy, Verdict } from '../domain/decision.ts'
 import type { Principal, Question } from '../domain/question.ts'
 import { callAsked } from './asking.ts'
-import { type Opinion, opinionOn, type Policies } from './opinion.ts'
+import { compiledIfAny, type Opinion, opinionOn, type Policies } from './opinion.ts'
 
-export type Evaluation = Pick<Decision, 'answer' | 'level' | 'approval' | 'verdicts' | 'principals'>
+export type Evaluation = Pick<
+  Decision,
+  'answer' | 'level' | 'approval' | 'verdicts' | 'principals' | 'evaluator'
+>
 /** What a yes to this very call is bound to, at each level. */
 export type Bindings = Readonly<Record<'L2' | 'L3', string>>
 
@@ -32,6 +35,7 @@ export function evaluate(policies: Policies, question: Question, bindings: Bindi
       ...principal,
       answer: answers[at]?.kind ?? 'none',
     })),
+    evaluator: compiledIfAny(opinions.map(({ opinion }) => opinion)),
   }
   return { ...record, ...strictest(question, opinions.map(permitsOf), answers, bindings) }
 }

@@ -1,6 +1,6 @@
 /** Pure: what the rules in force say about one principal, and which of them say it. */
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs'
-import type { Rule, Verdict } from '../domain/decision.ts'
+import type { Evaluator, Rule, Verdict } from '../domain/decision.ts'
 import type { Asking } from './asking.ts'
 
 /** The rules in force. cedar.ts makes one from the engine; a test makes one from a literal. */
@@ -9,12 +9,15 @@ export interface Policies {
    * One Cedar evaluation, validated against the schema, by every rule or by those that permit. Never
    * throws: a trap is a `failure`.
    */
-  authorize(asking: Asking, by: 'all' | 'permits'): AuthorizationAnswer
+  authorize(asking: Asking, by: 'all' | 'permits'): Judgement
   /** What the rule with this id is annotated with. */
   rule(id: string): Rule
   /** Every rule that this kind of principal can meet in this action. */
   rulesFor(asking: Asking): readonly Rule[]
 }
+
+/** Cedar's own answer, unless it says that compiled rules gave it. */
+export type Judgement = AuthorizationAnswer & { readonly evaluator?: Evaluator }
 
 export interface Opinion {
   readonly kind: 'allow' | 'ask' | 'no_permit' | 'forbid' | 'error'
@@ -23,6 +26,8 @@ export interface Opinion {
   /** Those that permit, or would once the gates are lifted. */
   readonly permits: readonly Rule[]
   readonly verdicts: readonly Verdict[]
+  /** `compiled` when anything in it rests on compiled rules alone. */
+  readonly evaluator: Evaluator
 }
 
 /**
@@ -38,18 +43,17 @@ export function opinionOn(
   const now = read(policies, asking, 'all')
   const met = { policies, asking, hop, now }
   if (now.decision === 'error') return opinion(met, 'error', now)
-  if (now.decision === 'allow') return opinion(met, 'allow', now)
+  if (now.decision === 'allow') return opinion(met, 'allow', now, now)
   if (now.rules.length === 0) return opinion(met, 'no_permit', now)
 
   if (now.rules.every((rule) => rule.asks !== null)) {
     const lifted = read(policies, asked(true), 'all')
     if (lifted.decision === 'error') return opinion(met, 'error', lifted)
-    if (lifted.decision === 'allow') return opinion(met, 'ask', now, lifted.rules)
-    if (lifted.rules.length === 0) return opinion(met, 'no_permit', { rules: [] })
+    if (lifted.decision === 'allow') return opinion(met, 'ask', now, lifted)
+    if (lifted.rules.length === 0) return opinion(met, 'no_permit', lifted)
   }
   // A denial names the forbids. Whether something would have permitted it is for the record.
-  const permitting = read(policies, asking, 'permits')
-  return opinion(met, 'forbid', now, permitting.rules)
+  return opinion(met, 'forbid', now, read(policies, asking, 'permits'))
 }
 
 interface Met {
@@ -61,29 +65,43 @@ interface Met {
 interface Reading {
   readonly decision: 'allow' | 'deny' | 'error'
   readonly rules: readonly Rule[]
+  readonly evaluator: Evaluator
 }
 
+/** What `made` it so, and what else was looked at for those that `permit`. */
 function opinion(
   { policies, asking, hop, now }: Met,
   kind: Opinion['kind'],
-  { rules }: Pick<Reading, 'rules'>,
-  permits: readonly Rule[] = kind === 'allow' ? rules : [],
+  made: Reading,
+  permitting: Reading | null = null,
 ): Opinion {
+  const { rules } = made
+  const permits = permitting?.rules ?? []
   const satisfied = new Set([...now.rules, ...permits].map(({ id }) => id))
   const failed = new Set(kind === 'error' ? rules.map(({ id }) => id) : [])
   const verdicts = policies.rulesFor(asking).map((rule): Verdict => {
     if (failed.has(rule.id)) return { rule, verdict: 'error', hop }
     return { rule, verdict: satisfied.has(rule.id) ? 'satisfied' : 'not_satisfied', hop }
   })
-  return { kind, rules, permits, verdicts }
+  const evaluator = compiledIfAny([now, made, ...(permitting ? [permitting] : [])])
+  return { kind, rules, permits, verdicts, evaluator }
+}
+
+export function compiledIfAny(looked: readonly { readonly evaluator: Evaluator }[]): Evaluator {
+  return looked.some(({ evaluator }) => evaluator === 'compiled') ? 'compiled' : 'cedar-wasm'
 }
 
 /** Cedar skips a policy that fails, a `forbid` too, and may then allow. Here that is no answer. */
 function read(policies: Policies, asking: Asking, by: 'all' | 'permits'): Reading {
   const answer = policies.authorize(asking, by)
-  if (answer.type === 'failure') return { decision: 'error', rules: policies.rulesFor(asking) }
+  const { evaluator = 'cedar-wasm' } = answer
+  if (answer.type === 'failure') {
+    return { decision: 'error', rules: policies.rulesFor(asking), evaluator }
+  }
   const { decision, diagnostics } = answer.response
-  const failed = diagnostics.errors.map(({ policyId }) => policies.rule(policyId))
-  if (failed.length > 0) return { decision: 'error', rules: failed }
-  return { decision, rules: diagnostics.reason.map((id) => policies.rule(id)) }
+  // Cedar gives its reasons in another order each time: equal questions have equal answers here.
+  const rulesOf = (ids: readonly string[]) => [...ids].sort().map((id) => policies.rule(id))
+  const failed = rulesOf(diagnostics.errors.map(({ policyId }) => policyId))
+  if (failed.length > 0) return { decision: 'error', rules: failed, evaluator }
+  return { decision, rules: rulesOf(diagnostics.reason), evaluator }
 }

@@ -6,6 +6,7 @@ import type { Decision, Deny, Ruling, Settled } from '../domain/decision.ts'
 import type { PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Signer } from '../domain/jws.ts'
+import type { Meter } from '../domain/meter.ts'
 import { unavailable } from '../domain/problems.ts'
 import type { Question } from '../domain/question.ts'
 import type { Recorded } from '../domain/recorded.ts'
@@ -22,7 +23,13 @@ import type { Evaluation } from './evaluate.ts'
 import { type Every, everyMs } from './every.ts'
 import { loadGrammar } from './grammar.ts'
 import type { InForce } from './policy-set.ts'
-import { createPublisher, type Publisher, type Records, type Report } from './publish.ts'
+import {
+  createPublisher,
+  type PolicyEvaluator,
+  type Publisher,
+  type Records,
+  type Report,
+} from './publish.ts'
 import type { Purpose } from './purposes.ts'
 import { createReplay } from './replay.ts'
 import { sign } from './sign.ts'
@@ -37,6 +44,8 @@ export interface PdpOptions {
   readonly signer: Signer
   readonly report: Report
   readonly every?: Every
+  readonly evaluator?: PolicyEvaluator
+  readonly meter?: Meter
 }
 
 export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
@@ -66,15 +75,21 @@ export interface ConsentingPerson {
 
 /** Without a policy set in force it refuses everything: `publish`, `follow` or `watchFolder` brings one. */
 export async function createPdp(options: PdpOptions): Promise<Pdp> {
-  const { tenant, pool, ledger, signer, report, every = everyMs } = options
+  const { tenant, pool, ledger, signer, report, every = everyMs, evaluator = 'compiled' } = options
   const parse = await loadGrammar()
   const engine = createEngine()
-  const publisher = createPublisher({ tenant, pool, ledger, engine, parse, every, report })
+  const differing = (what: string) => {
+    options.meter?.count('procura_policy_differences_total')
+    report('compiled rules and Cedar differ: Cedar decides alone', new Error(what))
+  }
+  const publisher = createPublisher({
+    ...{ tenant, pool, ledger, engine, parse, every, report, evaluator, differing },
+  })
   const { publish, follow, watchFolder } = publisher
 
   function inForce(): InForce {
     const set = publisher.current()
-    if (set === null) throw unavailable('policy')
+    if (set === null || !engine.isUsable()) throw unavailable('policy')
     return set
   }
 

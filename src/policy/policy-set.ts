@@ -1,11 +1,10 @@
 /** One version of everything that is decided by: rules, tools, purposes and schema, under one hash. */
 import type { Catalogue } from './catalogue.ts'
 import { readCatalogue } from './catalogue.ts'
-import type { Compiled } from './cedar.ts'
+import type { Compiled, LivePolicies } from './cedar.ts'
 import type { Parse } from './facts/sql.ts'
 import { policySetHash, type PolicyFiles } from './files.ts'
 import { PolicySetRefused } from './findings.ts'
-import type { Policies } from './opinion.ts'
 import { type Purposes, readPurposes } from './purposes.ts'
 import { cedarSchema } from './schema.ts'
 import { vet } from './vet.ts'
@@ -22,7 +21,7 @@ export interface PolicySet {
 
 export interface InForce extends Omit<PolicySet, 'compiled'> {
   readonly epoch: number
-  readonly policies: Policies
+  readonly policies: LivePolicies
 }
 
 /** @throws PolicySetRefused */

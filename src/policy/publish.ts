@@ -2,7 +2,8 @@
 import type { Pool } from 'pg'
 import { type Act, bySystem } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import type { Engine } from './cedar.ts'
+import type { Compiled, Engine, LivePolicies } from './cedar.ts'
+import { compareWithCedar } from './compare.ts'
 import type { Every } from './every.ts'
 import type { Parse } from './facts/sql.ts'
 import { policySetHash, type PolicyFiles } from './files.ts'
@@ -22,6 +23,9 @@ export interface Records {
   record(key: null, work: (tx: Tx) => Promise<Published>): Promise<{ readonly value: number }>
 }
 
+/** Who decides: rules compiled to functions where that is shown to be the same, or Cedar alone. */
+export type PolicyEvaluator = 'compiled' | 'wasm'
+
 /** Told of what went wrong where nobody waits for an answer. */
 export type Report = (what: string, why: unknown) => void
 
@@ -34,6 +38,9 @@ export interface Publishing {
   readonly parse: Parse
   readonly every: Every
   readonly report: Report
+  readonly evaluator: PolicyEvaluator
+  /** Compiled rules and Cedar have given different answers; where, and which rules. */
+  readonly differing: (what: string) => void
 }
 
 export interface Publisher {
@@ -55,11 +62,21 @@ export function createPublisher(publishing: Publishing): Publisher {
   const { tenant, pool, ledger, engine, parse } = publishing
   let inForce: InForce | null = null
   let isBehind = false
+  let comparing = new AbortController()
 
   /** A set that is older than the one in force is never gone back to. */
   function adopt({ compiled, ...set }: PolicySet, epoch: number): void {
     if (inForce !== null && epoch <= inForce.epoch) return
-    inForce = { ...set, epoch, policies: engine.use(compiled) }
+    const policies = engine.use(compiled)
+    inForce = { ...set, epoch, policies }
+    comparing.abort()
+    comparing = new AbortController()
+    if (publishing.evaluator === 'wasm') return
+    quicken(publishing, { compiled, policies, signal: comparing.signal }).catch(
+      (error: unknown) => {
+        publishing.report('Cedar decides alone', error)
+      },
+    )
   }
 
   async function publish(files: PolicyFiles, by: Act): Promise<number> {
@@ -70,6 +87,7 @@ export function createPublisher(publishing: Publishing): Publisher {
   }
 
   async function catchUp(): Promise<void> {
+    if (engine.mend()) publishing.report('Cedar had failed', new Error('it was loaded anew'))
     const epoch = await epochInForce(pool, tenant)
     if (epoch <= (inForce?.epoch ?? 0)) return
     const stored = await newestSet(pool, tenant)
@@ -95,6 +113,22 @@ export function createPublisher(publishing: Publishing): Publisher {
         work: folderWatch(folder, publish, (hash) => wasSuperseded(pool, tenant, hash)),
       }),
   }
+}
+
+/** Cedar decides at once; compiled rules do when it has been shown, beside it, that they are the same. */
+async function quicken({ differing }: Publishing, made: Made): Promise<void> {
+  const { compiled, policies, signal } = made
+  const { why } = await compareWithCedar(compiled, signal)
+  if (signal.aborted) return
+  if (why !== null) throw new Error(why)
+  policies.quicken(differing)
+}
+
+interface Made {
+  readonly compiled: Compiled
+  readonly policies: LivePolicies
+  /** The set was replaced. */
+  readonly signal: AbortSignal
 }
 
 /**

@@ -2,6 +2,7 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Compiled, VettedRule } from './cedar.ts'
+import type { Sources } from './compile.ts'
 import { filesLike, isPolicyText, type PolicyFiles } from './files.ts'
 import type { Finding } from './findings.ts'
 import { isTooDeep, lint, looksAtSponsor, secondsWithin } from './vet-lint.ts'
@@ -54,7 +55,15 @@ export function parsePolicies(files: PolicyFiles, schema: string): Parsed {
   if (invalid.length > 0) return refused(invalid)
   const rules = parts.map((part) => ruleOf(part, schema))
   const looks = parts.some(({ json }) => looksAtSponsor(json))
-  return { compiled: { policies, rules, schema, looksAtSponsor: looks }, findings: [] }
+  const sources = sourcesOf(parts, schema)
+  return { compiled: { policies, rules, schema, sources, looksAtSponsor: looks }, findings: [] }
+}
+
+function sourcesOf(parts: readonly Part[], schema: string): Sources {
+  const read = cedar.schemaToJsonWithResolvedTypes(schema)
+  if (read.type === 'failure') throw new Error('a schema that was validated is none')
+  const policies = Object.fromEntries(parts.map((part) => [idOf(part), part.json]))
+  return { policies, schema: read.json }
 }
 
 const refused = (findings: readonly Finding[]): Parsed => ({ compiled: null, findings })

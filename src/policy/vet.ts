@@ -1,13 +1,12 @@
 /** Has a candidate set checked by a thread that is then thrown away; the deciding engine never parses it. */
-import { Worker } from 'node:worker_threads'
 import type { CaseReport } from './cases.ts'
 import type { Compiled } from './cedar.ts'
 import type { PolicyFiles } from './files.ts'
 import { type Finding, PolicySetRefused } from './findings.ts'
 import type { Vetting } from './vet-worker.ts'
+import { inWorker } from './worker.ts'
 
 const LIMIT_MS = 30_000
-const HEAP_MB = 512
 
 /**
  * Parses, lints, validates and tries a set, and runs its cases.
@@ -15,7 +14,7 @@ const HEAP_MB = 512
  * @throws PolicySetRefused with every finding, or with the cases that failed
  */
 export async function vet(files: PolicyFiles, limitMs = LIMIT_MS): Promise<Compiled> {
-  const { compiled, report } = await inWorker(files, limitMs)
+  const { compiled, report } = await vetted(files, limitMs)
   const failures = report.files.flatMap((file) => file.failures)
   if (compiled === null || failures.length > 0) {
     throw new PolicySetRefused([...report.findings, ...failures])
@@ -25,39 +24,22 @@ export async function vet(files: PolicyFiles, limitMs = LIMIT_MS): Promise<Compi
 
 /** Runs the cases of a set and says what each file has: for people who write policies. */
 export async function runCases(files: PolicyFiles): Promise<CaseReport> {
-  return (await inWorker(files, LIMIT_MS)).report
+  return (await vetted(files, LIMIT_MS)).report
 }
 
-function inWorker(files: PolicyFiles, limitMs: number): Promise<Vetting> {
-  return new Promise((resolve) => {
-    const worker = new Worker(WORKER, {
-      workerData: { ...files },
-      execArgv: [],
-      env: {},
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    })
-    // The first answer counts; `resolve` ignores those after it, such as the end of the thread.
-    const end = (vetting: Vetting) => {
-      clearTimeout(limit)
-      resolve(vetting)
-      worker.terminate().catch(() => undefined)
-    }
-    const limit = setTimeout(() => {
-      end(lost('it could not be checked in time'))
-    }, limitMs).unref()
-    worker.once('message', (vetting: Vetting) => {
-      end(vetting)
-    })
-    worker.once('error', () => {
-      end(lost('the parser or the evaluator did not survive it'))
-    })
-    worker.once('exit', () => {
-      end(lost('the check ended without an answer'))
-    })
-  })
+function vetted(files: PolicyFiles, limitMs: number): Promise<Vetting> {
+  const given = { ...files }
+  const lost = (what: keyof typeof WHY) => refused(WHY[what])
+  return inWorker({ worker: WORKER, given, limitMs, isAwaited: true, lost })
 }
 
-function lost(what: string): Vetting {
+const WHY = {
+  late: 'it could not be checked in time',
+  failed: 'the parser or the evaluator did not survive it',
+  ended: 'the check ended without an answer',
+}
+
+function refused(what: string): Vetting {
   const fix = 'Look for conditions that are nested very deep, or very long.'
   const finding: Finding = { file: '(the set)', rule: null, what, fix }
   return { compiled: null, report: { files: [], untested: [], findings: [finding] } }

@@ -169,6 +169,7 @@ export function aDecision(chain: Chain, decided: Partial<Decision> = {}): Decisi
     ...{ credential: newId('crd', now), requestHash: requestHash(chain, call) },
     bindingHash: bindingHash(chain, call, level === 'L1' ? 'L2' : level),
     ...{ policySetHash: 'p', policyEpoch: 1, schemaHash: 's', contextHash: 'c', snapshot: {} },
+    evaluator: 'cedar-wasm',
     ...decided,
   }
 }

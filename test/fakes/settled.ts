@@ -88,6 +88,7 @@ export function aSettled(kind: Answer['kind']): Settled {
     ...{ ttlSeconds: 60, grant: null, debits: kind === 'allow' ? [debit] : [], approval: null },
     ...{ credential: IDS.credential, requestHash: DIGEST, bindingHash: DIGEST },
     ...{ policySetHash: DIGEST, policyEpoch: 1, schemaHash: DIGEST, contextHash: DIGEST },
+    evaluator: 'cedar-wasm' as const,
     snapshot: {},
   }
   return { decision, revocationEpoch: 0, spent: [], asked: null }

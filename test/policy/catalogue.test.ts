@@ -90,6 +90,8 @@ describe('a declaration', () => {
     ['a default for an argument', 'minimum: 1,', 'minimum: 1, default: 5,', 'default'],
     ['a keyword that is not understood', 'minimum: 1,', 'multipleOf: 5,', 'multipleOf'],
     ['an open object', 'type: object\n', 'type: object\n  additionalProperties: true\n', 'closed'],
+    ['something required that is not declared', 'required: [', 'required: [toString, ', 'declared'],
+    ['a choice of another type', 'enum: [EUR,', 'enum: [5, EUR,', 'currency.enum.0'],
     ['a pattern that is no pattern', '^[A-Z]{2}', '(^[A-Z]{2}', 'regular expression'],
     ['a fact of an optional argument', 'amount_minor: amount', 'amount_minor: note', 'facts need'],
     ['an unknown member', 'risk: high', 'risk: high\nscope: all', 'scope'],

@@ -42,12 +42,34 @@ export function sqlFacts(sql: string, parse: Parse, reading: SqlReading): SqlFac
   if (sql.includes('\0') || LONE_SURROGATE.test(sql) || Buffer.byteLength(sql) > BYTES_MAX) {
     return UNKNOWN
   }
+  if (isCostly(sql)) return UNKNOWN
   const statements = statementsOf(parse(sql))
   if (statements.length === 0) return UNKNOWN
   const found = gather(statements, reading)
   const sets = [found.verbs, found.tables, found.writes, found.functions]
   if (sets.some(({ size }) => size > ELEMENTS_MAX)) return UNKNOWN
   return { ...sorted(found), statements: statements.length, opaque: found.isOpaque }
+}
+
+/** Words, numbers and single characters, in quotes or not: what a tree grows with. */
+const TOKENS_MAX = 5000
+/** Each ends a statement, and every statement is a tree of its own. */
+const SEMICOLONS_MAX = 200
+/** PostgreSQL goes over a run of operator characters anew for each of them: the sum of their squares. */
+const RUNS_MAX = 1_000_000
+const TOKEN = /[\p{L}\p{N}_$]+|[~!@#^&|`?+\-*/%<>=]+|[^\s\p{L}\p{N}_$]/gu
+const RUN = /^[~!@#^&|`?+\-*/%<>=]/
+
+/** Whether reading it would keep everybody else waiting. The text is gone through once. */
+function isCostly(sql: string): boolean {
+  let [tokens, semicolons, runs] = [0, 0, 0]
+  for (const [token] of sql.matchAll(TOKEN)) {
+    tokens += 1
+    if (token === ';') semicolons += 1
+    else if (RUN.test(token)) runs += token.length ** 2
+    if (tokens > TOKENS_MAX || semicolons > SEMICOLONS_MAX || runs > RUNS_MAX) return true
+  }
+  return false
 }
 
 function statementsOf(tree: unknown): readonly unknown[] {
