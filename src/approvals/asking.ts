@@ -38,7 +38,9 @@ export function createAsking({ tenant, openMax }: AskingOptions) {
         })
       }
       const opened = await made(tx, tenant, { decision, asked: answer.asked, why })
-      if (!(await insertApproval(tx, tenant, opened))) throw unavailable('approval_service')
+      // Somebody beside it was first. It has another try alone, and finds what they have opened.
+      if (!(await insertApproval(tx, tenant, opened, openMax)))
+        throw unavailable('approval_service')
       return { id: opened.id, expiresAt: opened.expiresAt, opened }
     },
   }

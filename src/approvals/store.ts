@@ -57,19 +57,27 @@ export async function readInTurn(tx: Tx, tenant: string, id: ApprovalId): Promis
   return rows[0] === undefined ? null : approvalOf(rows[0])
 }
 
-export async function insertApproval(tx: Tx, tenant: string, approval: Approval): Promise<boolean> {
+/** False where one is open for the same call, or `openMax` of the agent: others are recorded beside it. */
+export async function insertApproval(
+  tx: Tx,
+  tenant: string,
+  approval: Approval,
+  openMax: number,
+): Promise<boolean> {
   const { id, bindingHash, asked, agent, sponsor, consent, decision, shown } = approval
   const { withinSeconds, ...demand } = asked
   const { rowCount } = await tx.query({
     name: 'approval_insert',
     text: `insert into procura.approval (tenant, id, status, binding_hash, asked, agent, sponsor,
              consent, decision, shown, justification, created_at, expires_at)
-           values ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+           select $1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+           where (select count(*) from procura.approval where tenant = $1 and agent = $5
+                    and status = 'pending' and expires_at > $11) < $13
            on conflict do nothing`,
     values: [
       ...[tenant, id, bindingHash, { ...demand, within_seconds: withinSeconds }, agent, sponsor],
       ...[consent, decision, shown, approval.justification],
-      ...[approval.createdAt, approval.expiresAt],
+      ...[approval.createdAt, approval.expiresAt, openMax],
     ],
   })
   return rowCount === 1

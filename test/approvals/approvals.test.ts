@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
+import { digestOf } from '../../src/domain/digest.ts'
 import type { AgentId } from '../../src/domain/ids.ts'
 import { readToken } from '../../src/domain/jws.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
@@ -55,6 +56,20 @@ describe('asking', () => {
     for (const amount of [1, 2, 3]) await asked({ amount })
     await expect(asked({ amount: 4 })).rejects.toMatchObject({ code: 'rate_limited' })
     await expect(asked({ amount: 3 })).resolves.toBeDefined()
+  })
+
+  it('nor when they are all asked at once, over two replicas [APR-18]', async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, n) =>
+        settle(n % 2 ? house : replica, {
+          ...aDecision(chain, { answer: ask(chain) }),
+          bindingHash: digestOf({ n }),
+        }),
+      ),
+    )
+    const lost = outcomes.filter((outcome) => outcome.status === 'rejected')
+    expect(lost).toHaveLength(9)
+    for (const { reason } of lost) expect(reason).toMatchObject({ code: 'rate_limited' })
   })
 
   it('shows the call as it will run, and says who wrote the reason', async () => {
