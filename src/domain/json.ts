@@ -226,11 +226,14 @@ function isExact(written: string, value: number): boolean {
 function decimalOf(written: string): string {
   const [mantissa = '', exponent = '0'] = written.replace(/^-/, '').toLowerCase().split('e')
   const [whole = '', fraction = ''] = mantissa.split('.')
-  const digits = (whole + fraction).replace(/^0+/, '')
-  const significant = digits.replace(/0+$/, '')
-  if (significant === '') return '0'
-  const power = Number(exponent) - fraction.length + digits.length - significant.length
-  return `${significant}e${String(power)}`
+  const digits = whole + fraction
+  let [start, end] = [0, digits.length]
+  while (digits[start] === '0') start += 1
+  // By hand: a pattern for zeros at the end takes the square of the zeros before it.
+  while (end > start && digits[end - 1] === '0') end -= 1
+  if (start === end) return '0'
+  const power = Number(exponent) - fraction.length + digits.length - end
+  return `${digits.slice(start, end)}e${String(power)}`
 }
 
 /** Skips white space; the character there, or '' at the end. */
