@@ -47,6 +47,9 @@ export function checkpointOf(note: string, origin: string, keys: readonly Key[])
 function isSigned(line: string, body: string, keys: readonly Key[]): boolean {
   const [, name, encoded = ''] = line.split(' ')
   const octets = Buffer.from(encoded, 'base64')
+  if (octets.toString('base64') !== encoded) {
+    throw new Wrong('checkpoint', 'a checkpoint is malformed')
+  }
   const id = octets.toString('hex', 0, 4)
   const key = keys.find((known) => known.name === name && known.id === id)
   if (key === undefined) return false

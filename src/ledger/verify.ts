@@ -4,7 +4,8 @@
  *
  * An export is lines of JSON: `{"format":"procura-ledger-export/1","origin":…}` first, then the leaves
  * in order, `{"leaf":"<exact text>"}`, each with the `hash` (base64) it was stored under or without,
- * and checkpoints, `{"checkpoint":"<note>"}`. Memory: 32 octets a leaf, and what is still open.
+ * and checkpoints, `{"checkpoint":"<note>"}`. Lines are as JSON.stringify writes them. Memory: 32 octets
+ * a leaf, and what is still open.
  */
 import { EMPTY_TREE, grow, type Hash, leafHash, rootOf, type Tree } from './merkle.ts'
 import { at, entryOf, jsonOf } from './verify-entry.ts'
@@ -87,16 +88,17 @@ async function read(
   for await (const line of lines) {
     const item = jsonOf(line)
     if (origin === null) {
-      const header = (origin = originOf(item))
+      const header = (origin = originOf(item, line))
       checkpoints.push(...against.map((note) => checkpointOf(note, header, keys)))
       continue
     }
     const note = at(item, 'checkpoint')
     if (typeof note === 'string') {
+      demandSpelling(line, { checkpoint: note }, null)
       checkpoints.push(checkpointOf(note, origin, keys))
       continue
     }
-    const { record, hash } = leafOf(item, entries)
+    const { record, hash } = leafOf(item, line, entries)
     replay(record, entries)
     if (entries % PIECE === 0) hashes.push(Buffer.alloc(32 * PIECE))
     hashes.at(-1)?.set(hash, 32 * (entries % PIECE))
@@ -107,22 +109,33 @@ async function read(
   return { entries, hashes, checkpoints }
 }
 
-function originOf(header: unknown): string {
+const FORMAT = 'procura-ledger-export/1'
+
+function originOf(header: unknown, line: string): string {
   const origin = at(header, 'origin')
-  if (at(header, 'format') !== 'procura-ledger-export/1' || typeof origin !== 'string') {
+  if (at(header, 'format') !== FORMAT || typeof origin !== 'string') {
     throw new Unchecked('the input is not an export of a ledger')
   }
+  demandSpelling(line, { format: FORMAT, origin }, null)
   return origin
 }
 
-function leafOf(item: unknown, index: number): { record: unknown; hash: Hash } {
+/** A line has one spelling: nothing can be added to it, and nothing in it goes unread. */
+function demandSpelling(line: string, members: object, index: number | null): void {
+  if (JSON.stringify(members) === line) return
+  throw new Wrong('form', 'the line is not as an export writes it', index)
+}
+
+function leafOf(item: unknown, line: string, index: number): { record: unknown; hash: Hash } {
   const leaf = at(item, 'leaf')
   if (typeof leaf !== 'string') throw new Wrong('form', 'the line is not an entry', index)
   const hash = leafHash(leaf)
+  const expected = Buffer.from(hash).toString('base64')
   const stored = at(item, 'hash')
-  if (stored !== undefined && stored !== Buffer.from(hash).toString('base64')) {
+  if (stored !== undefined && stored !== expected) {
     throw new Wrong('hash', 'the entry is not the one that was stored', index)
   }
+  demandSpelling(line, stored === undefined ? { leaf } : { leaf, hash: expected }, index)
   try {
     return { record: entryOf(leaf, index), hash }
   } catch (error) {
