@@ -15,12 +15,22 @@ export interface Config {
   readonly dataDir: string
   readonly keysDir: string
   readonly policiesDir: string
+  readonly policyEvaluator: 'compiled' | 'wasm'
   readonly checkpointsFile: string
   readonly sealKey: Secret | null
   readonly dpopNonce: 'required' | 'optional'
   readonly tenant: string
+  readonly securityContact: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** For one process, as are the limits below. */
   readonly requestsPerSecond: number
+  /** `null`: as many as follow from `requestsPerSecond`. */
+  readonly callerPerSecond: number | null
+  readonly sponsorPerSecond: number | null
+  readonly tenantPerSecond: number | null
+  readonly concurrentMax: number
+  readonly proxies: readonly string[]
+  readonly workers: number | 'auto'
   readonly trust: Trust
 }
 
@@ -71,12 +81,20 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Loaded {
     dataDir,
     keysDir: resolve(values.PROCURA_KEYS ?? join(dataDir, 'keys')),
     policiesDir: resolve(values.PROCURA_POLICIES),
+    policyEvaluator: values.PROCURA_POLICY_EVALUATOR,
     checkpointsFile: resolve(values.PROCURA_CHECKPOINTS ?? join(dataDir, 'checkpoints')),
     sealKey: values.PROCURA_SEAL_KEY ?? null,
     dpopNonce: values.PROCURA_DPOP_NONCE,
     tenant: values.PROCURA_TENANT,
+    securityContact: values.PROCURA_SECURITY_CONTACT ?? null,
     logLevel: values.PROCURA_LOG,
     requestsPerSecond: values.PROCURA_REQUESTS_PER_SECOND,
+    callerPerSecond: values.PROCURA_CALLER_REQUESTS_PER_SECOND ?? null,
+    sponsorPerSecond: values.PROCURA_SPONSOR_REQUESTS_PER_SECOND ?? null,
+    tenantPerSecond: values.PROCURA_TENANT_REQUESTS_PER_SECOND ?? null,
+    concurrentMax: values.PROCURA_CONCURRENT,
+    proxies: values.PROCURA_TRUSTED_PROXIES,
+    workers: values.PROCURA_WORKERS,
     trust,
   })
   return { config, unknown: unknownNames(env) }

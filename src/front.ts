@@ -11,10 +11,11 @@ import { createDecisionReader } from './ledger/decision-reader.ts'
 import type { LedgerReader } from './ledger/reader.ts'
 import type { Refusals } from './ledger/refusals.ts'
 import type { CheckpointSigner } from './ledger/signer.ts'
+import { lacksFixes } from './node-version.ts'
 import type { Slices } from './slices.ts'
 
 const VERSION = '0.1.0'
-const CONCURRENT_MAX = 256
+const SECURITY_TXT_MS = 180 * 86_400_000
 
 export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'credentials'> {
   readonly broker: Broker
@@ -30,14 +31,19 @@ export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'crede
   readonly ledgerKey: { readonly origin: string; readonly vkey: string }
 }
 
-/** `drain`: from now on it is not ready. */
-export function createFront(slices: Slices, parts: Fronted): { front: Front; drain: () => void } {
+/** `drain`: from now on it is not ready. Its metrics are this process' own. */
+export interface Made {
+  readonly front: Omit<Front, 'metrics'> & { metrics(): string }
+  readonly drain: () => void
+}
+
+export function createFront(slices: Slices, parts: Fronted): Made {
   const { config, issuer, keys, pools, log, clock, contract } = slices
   const { broker, decider, identity, consents, approvals, revocation, credentials } = parts
   const { tenant } = config
   let isDraining = false
   const decisions = createDecisionReader({ tenant, pool: pools.front, reader: parts.reader })
-  const front: Front = {
+  const front: Made['front'] = {
     ...{ issuer, broker, identity, consents, approvals, revocation, credentials, decisions },
     ...{ log, contract, meter: parts.metrics, running: parts.running },
     decider: { ...decider, standing: consents.standing },
@@ -46,6 +52,7 @@ export function createFront(slices: Slices, parts: Fronted): { front: Front; dra
     metadata: {
       version: VERSION,
       dpopNonce: config.dpopNonce,
+      securityTxt: () => securityTxt(config.securityContact, issuer, clock()),
       ledger: parts.ledgerKey,
       jwks: {
         sessions: () => jwksOf(keys.sessions),
@@ -59,18 +66,30 @@ export function createFront(slices: Slices, parts: Fronted): { front: Front; dra
       signedAt: () => parts.signer.signedAt(),
       isPolicyHealthy: () => parts.pdp.isHealthy(),
       isDraining: () => isDraining,
+      warnings: lacksFixes(process.versions.node) === null ? [] : ['runtime'],
     }),
     metrics: () => parts.metrics.exposition(),
     refused(face, code, caller) {
       parts.refusals.count(face, code, caller)
     },
-    limits: { requestsPerSecond: config.requestsPerSecond, concurrentMax: CONCURRENT_MAX },
+    limits: limitsOf(config),
   }
   return {
     front,
     drain: () => {
       isDraining = true
     },
+  }
+}
+
+/** What is not set follows from what one source may do. */
+function limitsOf(config: Slices['config']): Front['limits'] {
+  const { requestsPerSecond, concurrentMax, proxies } = config
+  return {
+    ...{ requestsPerSecond, concurrentMax, proxies },
+    callerPerSecond: config.callerPerSecond ?? requestsPerSecond / 5,
+    sponsorPerSecond: config.sponsorPerSecond ?? (requestsPerSecond * 2) / 5,
+    tenantPerSecond: config.tenantPerSecond ?? requestsPerSecond * 4,
   }
 }
 
@@ -87,6 +106,14 @@ function ledgerOf(reader: LedgerReader): Front['ledger'] {
     inclusion: ({ leaf, size }) => reader.inclusion(leaf, size ?? undefined),
     consistency: (from, to) => reader.consistency(from, to),
   }
+}
+
+/** Good for half a year from when it is read: whoever keeps it longer asks again. */
+function securityTxt(contact: string | null, issuer: string, now: Date): string | null {
+  if (contact === null) return null
+  const expires = new Date(now.getTime() + SECURITY_TXT_MS).toISOString()
+  const canonical = `${issuer}/.well-known/security.txt`
+  return `Contact: ${contact}\nExpires: ${expires}\nCanonical: ${canonical}\n`
 }
 
 const jwksOf = (set: KeySet) => publicJwks(set)['keys'] as JsonObject[]

@@ -1,4 +1,5 @@
 /** Every variable that is read: how, why one would set it, and what a right value looks like. */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { Secret } from './domain/secret.ts'
 
@@ -13,6 +14,15 @@ interface Setting {
 
 const port = z.coerce.number().int().min(0).max(65535)
 const path = z.string().min(1)
+const rate = z.coerce.number().int().min(1)
+
+/** Exact addresses: a name or a range would believe whoever comes to have it. */
+function addresses(list: string, context: z.RefinementCtx): readonly string[] {
+  const named = list.split(',').map((it) => it.trim())
+  if (named.length === 1 && named[0] === '') return []
+  if (named.some((it) => isIP(it) === 0)) context.addIssue('are not exact addresses')
+  return named
+}
 
 /** `procura config check --reference` prints this table; docs/configuration.md is made from it. */
 export const SETTINGS = {
@@ -54,6 +64,11 @@ export const SETTINGS = {
     why: 'the folder of policies, tools and purposes',
     example: '/etc/procura/policies',
   },
+  PROCURA_POLICY_EVALUATOR: {
+    schema: z.enum(['compiled', 'wasm']).default('compiled'),
+    why: 'what decides: rules compiled to functions where that is shown to be the same, or Cedar alone',
+    example: 'compiled',
+  },
   PROCURA_TRUST: {
     schema: path.optional(),
     why: 'the file of issuers, services and targets',
@@ -86,14 +101,49 @@ export const SETTINGS = {
     why: 'the name of the log in a shared database',
     example: 'main',
   },
+  PROCURA_SECURITY_CONTACT: {
+    schema: z.url({ protocol: /^(https|mailto)$/ }).optional(),
+    why: 'whom to tell of a weakness: told in /.well-known/security.txt, which is not there without it',
+    example: 'mailto:security@broker.example',
+  },
   PROCURA_LOG: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     why: 'how much is logged',
     example: 'info',
   },
   PROCURA_REQUESTS_PER_SECOND: {
-    schema: z.coerce.number().int().min(1).default(500),
+    schema: rate.default(500),
     why: 'the limit for one source address',
     example: '500',
+  },
+  PROCURA_CALLER_REQUESTS_PER_SECOND: {
+    schema: rate.optional(),
+    why: 'the limit for one agent or person (default: a fifth of PROCURA_REQUESTS_PER_SECOND)',
+    example: '100',
+  },
+  PROCURA_SPONSOR_REQUESTS_PER_SECOND: {
+    schema: rate.optional(),
+    why: 'the limit for all agents of one sponsor together (default: two fifths of PROCURA_REQUESTS_PER_SECOND)',
+    example: '200',
+  },
+  PROCURA_TENANT_REQUESTS_PER_SECOND: {
+    schema: rate.optional(),
+    why: 'the limit for all agents and services together (default: four times PROCURA_REQUESTS_PER_SECOND)',
+    example: '2000',
+  },
+  PROCURA_CONCURRENT: {
+    schema: z.coerce.number().int().min(1).default(128),
+    why: 'requests of agents and services that are worked on at once; as many again wait half a second, the rest gets 503',
+    example: '128',
+  },
+  PROCURA_TRUSTED_PROXIES: {
+    schema: z.string().default('').transform(addresses),
+    why: 'addresses of the proxies whose X-Forwarded-For says where a request comes from',
+    example: '10.0.0.10, 10.0.0.11',
+  },
+  PROCURA_WORKERS: {
+    schema: z.union([z.literal('auto'), z.coerce.number().int().min(1).max(64)]).default(1),
+    why: 'processes that serve; `auto` is one for each core',
+    example: 'auto',
   },
 } as const satisfies Record<string, Setting>

@@ -136,7 +136,7 @@ function proofOf(
   return withoutAbsent({
     jti: randomUUID(),
     htm: method,
-    htu: url.replace(/[?#].*$/, ''),
+    htu: url.replace(/[?#].*$/s, ''),
     iat: Math.floor(Date.now() / 1000),
     nonce,
     ath: token === undefined ? undefined : sha256(token),

@@ -16,6 +16,15 @@ export interface Presented {
   readonly requestId: string
   readonly face: Face
   readonly origin: Origin
+  /** Told who it is as soon as that is proven; refuses those who ask for too much. */
+  readonly recognised?: (caller: Recognised) => void
+}
+
+/** Who has proven to call, and for an agent the sponsor who answers for it. */
+export interface Recognised {
+  readonly kind: 'agent' | 'person' | 'service'
+  readonly id: string
+  readonly sponsor: string | null
 }
 
 /** From where: kept sealed, for acts of persons. */

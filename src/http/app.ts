@@ -7,7 +7,8 @@ import type { Face } from '../domain/request.ts'
 import { begin, callOf, pathOf, presentsSession } from './call.ts'
 import { checkAddress } from './check-request.ts'
 import type { Front } from './front.ts'
-import { limitConcurrency, limitSources } from './limits.ts'
+import { createGates } from './places.ts'
+import { limitCallers, limitSources, type Sources } from './limits.ts'
 import { renderError } from './problem.ts'
 import { agents } from './routes/agents.ts'
 import { approvals } from './routes/approvals.ts'
@@ -32,11 +33,16 @@ export function createApp(front: Front): Express {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', false)
 
-  app.use(beginning(front), headers, (req, _res, next) => {
+  const sources = limitSources(front.limits)
+  const gates = createGates(front.limits.concurrentMax)
+  app.use(beginning(front, sources), headers, (req, _res, next) => {
     checkAddress(req)
     next()
   })
-  app.use(health(front), limitSources(front.limits), limitConcurrency(front.limits))
+  app.use(health(front), sources.limit, limitCallers(front.limits), (_req, res, next) => {
+    callOf(res).gates = gates
+    next()
+  })
   for (const route of ROUTES) app.use(route(front))
   app.use(() => {
     throw new BrokerError('not_found')
@@ -54,7 +60,7 @@ const ROUTES = [
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** Names the request, and writes its one line in the log when it is over. */
-function beginning({ issuer, identity, log, meter }: Front): RequestHandler {
+function beginning({ issuer, identity, log, meter }: Front, sources: Sources): RequestHandler {
   return (req, res, next) => {
     const given = req.headers['x-request-id']
     const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
@@ -65,12 +71,14 @@ function beginning({ issuer, identity, log, meter }: Front): RequestHandler {
     if (presentsSession(req)) res.set('DPoP-Nonce', identity.currentNonce())
     const startedAt = performance.now()
     res.once('close', () => {
-      const { route, caller, code } = callOf(res)
+      const { route, caller, code, reason } = callOf(res)
+      sources.over(callOf(res))
       const status = res.writableFinished ? res.statusCode : 499
       meter.count('procura_requests_total', { route, status: classOf(res) })
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
       const call = { request_id: requestId, method: req.method, route, status, ms }
-      log.info({ ...call, ...(caller && { caller }), ...(code && { code }) }, 'request')
+      const refused = { ...(code && { code }), ...(reason && { reason }) }
+      log.info({ ...call, ...(caller && { caller }), ...refused }, 'request')
     })
     next()
   }

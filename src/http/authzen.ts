@@ -30,6 +30,9 @@ export async function evaluateOne(front: Front, act: Act, asked: JsonObject): Pr
 
   const { id: tool } = resource
   const { agent, consent_id: consent, arguments: given = {} } = context
+  if (!['undefined', 'string'].includes(typeof context['purpose'])) {
+    throw malformed('context.purpose is not a string')
+  }
   if (typeof agent !== 'string' || typeof consent !== 'string') return no('missing_context')
   if (!isId('agt', agent) || !isId('con', consent)) return no('not_found')
   if (!isObject(given)) return no('arguments_invalid')

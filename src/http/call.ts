@@ -1,6 +1,8 @@
 /** What the front knows of one call while it lasts. */
 import type { Request, Response } from 'express'
-import type { Face } from '../domain/request.ts'
+import type { Face, Recognised } from '../domain/request.ts'
+
+import type { Gates } from './places.ts'
 
 /** Who a route is for; `either` is an agent or a person, told apart by what was presented. */
 export type Door = 'agent' | 'person' | 'service' | 'either' | 'public'
@@ -13,16 +15,25 @@ export interface Call {
   /** The route's pattern once one has matched. */
   route: string
   door: Door
+  /** Where it comes from, as far as we know who told us; and what that is counted as. */
+  address: string
+  source: string
   /** Whoever was recognised: an id or a service's name. */
   caller: string | null
   body: Uint8Array
   /** What was refused, for the log. */
   code: string | null
-  /** Somebody works on it: the place is given up when that is over, not when the caller leaves. */
-  isHandled: boolean
-  /** Gives up the place among those being answered, for as long as it only waits. */
+  /** Why, where the caller is not told: one word, for the log alone. */
+  reason: string | null
+  /** Takes note of who calls. Throws `rate_limited` when that one asks for too much. */
+  recognised: (caller: Recognised) => void
+  /** Where it waits for its place; `null` on what is answered whatever goes on. */
+  gates: Gates | null
+  /** Gives up what it holds of the limits: when it is over, or for as long as it only waits. */
   release: () => void
 }
+
+const NOTHING = new Uint8Array()
 
 export function callOf(res: Response): Call {
   return res.locals['call'] as Call
@@ -31,8 +42,9 @@ export function callOf(res: Response): Call {
 export function begin(res: Response, call: Pick<Call, 'issuer' | 'requestId' | 'face'>): void {
   res.locals['call'] = {
     ...call,
-    ...{ route: 'none', door: 'public', caller: null, code: null },
-    ...{ body: new Uint8Array(), isHandled: false, release: () => undefined },
+    ...{ route: 'none', door: 'public', caller: null, code: null, reason: null },
+    ...{ body: NOTHING, address: '', source: '', recognised: () => undefined },
+    ...{ gates: null, release: () => undefined },
   } satisfies Call
 }
 

@@ -41,7 +41,10 @@ export function checkOnce(req: Request): void {
     const name = req.rawHeaders[at]?.toLowerCase() ?? ''
     const code = SINGLE.get(name)
     if (code === undefined) continue
-    if (seen.has(name)) throw new BrokerError(code, { shown: { detail: `${name} is there twice` } })
+    if (seen.has(name)) {
+      const message = `${name.replaceAll('-', '_')}_multiple`
+      throw new BrokerError(code, { message, shown: { detail: `${name} is there twice` } })
+    }
     seen.add(name)
   }
   checkQuery(req)

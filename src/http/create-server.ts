@@ -9,10 +9,16 @@ import {
 import type { Duplex } from 'node:stream'
 import express, { type Express } from 'express'
 import { PROBLEMS, type ProblemCode } from '../domain/problems.ts'
+import { createHeld } from './held.ts'
+import { plain, sourceOf } from './source.ts'
 
 /** All headers together, in bytes; ours are counted in check-request.ts, these stop a flood. */
 const HEADER_BYTES_MAX = 32 * 1024
 const URI_BYTES_MAX = 8 * 1024
+
+const CONNECTIONS_MAX = 4_000
+/** Of one source, so that nobody alone takes all there are. */
+const CONNECTIONS_MAX_EACH = 1_000
 
 /**
  * A server whose requests and responses are what Express wants them to be from the start.
@@ -20,8 +26,14 @@ const URI_BYTES_MAX = 8 * 1024
  * Express sets the prototype of both on every request, for which V8 throws away what it has learned
  * of them. Here they have it already, so that setting it changes nothing. This leans on the inside of
  * one exact version of Express; a test holds it.
+ *
+ * @param proxies addresses that connect for many, and may take what connections there are
  */
-export function createServer(app: Express, issuer: string): Server {
+export function createServer(
+  app: Express,
+  issuer: string,
+  proxies: readonly string[] = [],
+): Server {
   class Req extends IncomingMessage {}
   class Res<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {}
   equip(Req.prototype, express.request, app)
@@ -31,17 +43,31 @@ export function createServer(app: Express, issuer: string): Server {
 
   const options = {
     ...{ IncomingMessage: Req, ServerResponse: Res, maxHeaderSize: HEADER_BYTES_MAX },
-    ...{ headersTimeout: 8_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 },
+    ...{ headersTimeout: 7_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 },
     ...{ keepAliveTimeout: 65_000, insecureHTTPParser: false, joinDuplicateHeaders: false },
   }
   const server = createHttpServer(options, app)
   // Node leaves out what is beyond; check-request.ts refuses well before that.
   server.maxHeadersCount = 1_000
-  server.maxConnections = 4_000
+  server.maxConnections = CONNECTIONS_MAX
+  limitConnections(server, new Set(proxies))
   server.on('clientError', (error: ClientError, socket) => {
     refuseRaw(error, socket, issuer)
   })
   return server
+}
+
+function limitConnections(server: Server, proxies: ReadonlySet<string>): void {
+  const open = createHeld('Too many connections')
+  server.on('connection', (socket) => {
+    const address = plain(socket.remoteAddress ?? '')
+    if (proxies.has(address)) return
+    try {
+      socket.once('close', open.enter(sourceOf(address), CONNECTIONS_MAX_EACH))
+    } catch {
+      socket.destroy() // Before a request there is nobody to tell.
+    }
+  })
 }
 
 function equip(prototype: object, like: object, app: Express): void {

@@ -22,6 +22,7 @@ import type { ProvenPerson, ProvenService } from '../domain/person.ts'
 import type { Broker, Decider } from '../domain/ports.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { Act, By, Face, Presented } from '../domain/request.ts'
+import type { Limits } from './limits.ts'
 import type { Running } from './running.ts'
 
 export interface Front {
@@ -43,7 +44,7 @@ export interface Front {
   readonly metadata: Metadata
   readonly health: { ready(): Promise<Readiness> }
   /** Text exposition, for /metrics. */
-  metrics(): string
+  metrics(): string | Promise<string>
   readonly meter: Meter
   readonly log: Log
   /** Work that goes on after its caller has left: a drain waits for it. */
@@ -243,6 +244,8 @@ export interface Consistency {
 export interface Metadata {
   readonly version: string
   readonly dpopNonce: 'required' | 'optional'
+  /** RFC 9116; `null` where nobody is named. */
+  readonly securityTxt: () => string | null
   readonly ledger: { readonly origin: string; readonly vkey: string }
   /** JWKs with public members only. */
   readonly jwks: Readonly<Record<KeySetName, () => readonly JsonObject[]>>
@@ -253,17 +256,14 @@ export type KeySetName = (typeof KEY_SETS)[number]
 export interface Readiness {
   /** `null`: everything is there. */
   readonly failing: string | null
+  /** There only if there are any. */
+  readonly warnings?: readonly Warning[]
 }
+/** `runtime`: this Node lacks known security fixes. */
+export type Warning = 'runtime'
 
 /** As pino has it. What is handed over is a fixed set of fields, never a header or a body. */
 export interface Log {
   info(fields: object, message: string): void
   error(fields: object, message: string): void
-}
-
-export interface Limits {
-  /** For one source address (an IPv6 /64). */
-  readonly requestsPerSecond: number
-  /** Being answered at the same time, long polls apart. */
-  readonly concurrentMax: number
 }

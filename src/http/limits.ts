@@ -1,68 +1,110 @@
-/** How much is taken on: from one source, and at the same time. Both stores are bounded. */
+/** How much is taken on: from one source before it is known who calls, and from one caller after. */
 import type { RequestHandler } from 'express'
+import type { Recognised } from '../domain/request.ts'
 import { BrokerError } from '../domain/problems.ts'
-import { callOf } from './call.ts'
-import type { Limits } from './front.ts'
+import { createBuckets } from './buckets.ts'
+import { type Call, callOf } from './call.ts'
+import { createHeld } from './held.ts'
+import { addressOf, sourceOf } from './source.ts'
 
-const SOURCES_MAX = 10_000
-/** A source may use what it saved up, for this many seconds of its rate. */
-const BURST_SECONDS = 2
-
-interface Bucket {
-  tokens: number
-  at: number
+export interface Limits {
+  /** For one source: an address, or a /64 of IPv6. A fifth of it may be refused credentials. */
+  readonly requestsPerSecond: number
+  /** For one agent or person; a service has what a source has. */
+  readonly callerPerSecond: number
+  /** For all agents of one sponsor together. */
+  readonly sponsorPerSecond: number
+  /** For all agents and services together. */
+  readonly tenantPerSecond: number
+  /** Answered at the same time, long polls apart; people and the public have a share of their own. */
+  readonly concurrentMax: number
+  /** Whose word counts on where a request comes from. */
+  readonly proxies: readonly string[]
 }
 
-/** One token a request, refilled steadily. @param elapsed a monotonic clock, in milliseconds */
-export function limitSources(
-  { requestsPerSecond }: Limits,
-  elapsed: () => number = () => performance.now(),
-): RequestHandler {
-  const full = requestsPerSecond * BURST_SECONDS
-  const buckets = new Map<string, Bucket>()
+type Elapsed = () => number
 
-  return (req, _res, next) => {
-    const source = sourceOf(req.socket.remoteAddress ?? '')
-    const now = elapsed()
-    const { tokens, at } = buckets.get(source) ?? { tokens: full, at: now }
-    const filled = Math.min(full, tokens + ((now - at) / 1000) * requestsPerSecond)
-    // Whoever was not seen for longest is forgotten first; its bucket is the fullest.
-    buckets.delete(source)
-    if (buckets.size >= SOURCES_MAX) buckets.delete(buckets.keys().next().value ?? '')
-    buckets.set(source, { tokens: Math.max(0, filled - 1), at: now })
-    if (filled < 1) throw new BrokerError('rate_limited')
-    next()
+/** What a source may have refused: each such request costs us a signature, and it nothing. */
+const REFUSED_SHARE = 1 / 5
+const REFUSED: ReadonlySet<string | null> = new Set([
+  ...['invalid_client', 'invalid_token', 'invalid_dpop_proof'],
+])
+
+export interface Sources {
+  readonly limit: RequestHandler
+  /** Told of every call that is over. */
+  over(call: Call): void
+}
+
+/** @param elapsed a monotonic clock, in milliseconds */
+export function limitSources(limits: Limits, elapsed?: Elapsed): Sources {
+  const { requestsPerSecond } = limits
+  const proxies = new Set(limits.proxies)
+  const requests = createBuckets(requestsPerSecond, elapsed)
+  const refused = createBuckets(requestsPerSecond * REFUSED_SHARE, elapsed)
+  return {
+    limit: (req, res, next) => {
+      const call = callOf(res)
+      call.address = addressOf(req, proxies)
+      call.source = sourceOf(call.address)
+      if (!requests.take(call.source) || refused.isEmpty(call.source)) throw tooMany()
+      next()
+    },
+    over({ source, code }) {
+      if (REFUSED.has(code)) refused.take(source)
+    },
   }
 }
 
-/** An IPv6 caller has as many addresses as it likes within its /64. */
-export function sourceOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - rest.length) }, () => '0')
-  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
-}
+/** How much of the places one may hold: an agent or a service, a person, all agents of one sponsor. */
+const HELD_BY_ONE = 1 / 2
+const HELD_BY_PERSON = 1 / 8
+const HELD_BY_SPONSOR = 3 / 4
 
-/** Beyond this many at the same time the answer is a quick 503, not a long queue. */
-export function limitConcurrency({ concurrentMax }: Limits): RequestHandler {
-  let running = 0
+/**
+ * Takes note of who calls, once that is proven, and refuses those who ask too often or have too much
+ * going on. What is going on is counted until the call releases it.
+ */
+export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler {
+  const rates = {
+    own: createBuckets(limits.callerPerSecond, elapsed),
+    service: createBuckets(limits.requestsPerSecond, elapsed),
+    sponsor: createBuckets(limits.sponsorPerSecond, elapsed),
+    tenant: createBuckets(limits.tenantPerSecond, elapsed),
+  }
+  const held = createHeld('Too much of yours is going on at once')
+  const share = (of: number) => Math.max(1, Math.floor(limits.concurrentMax * of))
+  const most = {
+    ...{ agent: share(HELD_BY_ONE), service: share(HELD_BY_ONE) },
+    person: share(HELD_BY_PERSON),
+  }
+
+  function isTooOften({ kind, id, sponsor }: Recognised): boolean {
+    if (!rates[kind === 'service' ? 'service' : 'own'].take(id)) return true
+    if (sponsor !== null && !rates.sponsor.take(sponsor)) return true
+    return kind !== 'person' && !rates.tenant.take('')
+  }
+
   return (_req, res, next) => {
-    if (running >= concurrentMax) {
-      const shown = { detail: 'Too much is going on at once', retryAfterSeconds: 1 }
-      throw new BrokerError('unavailable', { shown })
+    const call = callOf(res)
+    call.recognised = (caller) => {
+      const { kind, id, sponsor } = caller
+      call.caller = id
+      if (isTooOften(caller)) throw tooMany()
+      hold(call, held.enter(id, most[kind]))
+      if (sponsor !== null) hold(call, held.enter(`of ${sponsor}`, share(HELD_BY_SPONSOR)))
     }
-    running += 1
-    let isCounted = true
-    const release = () => {
-      if (isCounted) running -= 1
-      isCounted = false
-    }
-    callOf(res).release = release
-    res.once('close', () => {
-      if (!callOf(res).isHandled) release()
-    })
     next()
   }
 }
+
+/** Given up together with whatever else the call holds. */
+function hold(call: Call, leave: () => void): void {
+  const { release } = call
+  call.release = () => {
+    leave()
+    release()
+  }
+}
+
+const tooMany = () => new BrokerError('rate_limited', { shown: { retryAfterSeconds: 1 } })

@@ -11,7 +11,7 @@ import type { Front } from './front.ts'
 
 /** What is single-valued has been seen to be single. */
 export function presentedBy(req: Request, res: Response): Presented {
-  const { body, requestId, face } = callOf(res)
+  const { body, requestId, face, address, recognised } = callOf(res)
   const { authorization = null, dpop, 'user-agent': userAgent = null } = req.headers
   return {
     method: req.method,
@@ -20,7 +20,7 @@ export function presentedBy(req: Request, res: Response): Presented {
     dpop: typeof dpop === 'string' ? dpop : null,
     idempotencyKey: keyIn(req),
     ...{ body, requestId, face: face ?? 'native' },
-    origin: { address: req.socket.remoteAddress ?? '', userAgent },
+    ...{ origin: { address, userAgent }, recognised },
   }
 }
 
@@ -28,7 +28,6 @@ export function presentedBy(req: Request, res: Response): Presented {
 export async function agentOf(front: Front, req: Request, res: Response) {
   const presented = presentedBy(req, res)
   const instance = await front.identity.authenticate(presented)
-  callOf(res).caller = instance.session.agent
   return { instance, act: front.identity.actOf(instance, presented) }
 }
 
@@ -45,6 +44,7 @@ export async function personOf(
     const detail = `This needs the role ${roles.join(' or ')}`
     throw new BrokerError('role_required', { shown: { detail } })
   }
+  callOf(res).recognised({ kind: 'person', id: person.person.id, sponsor: null })
   return person
 }
 
@@ -56,7 +56,7 @@ export async function serviceOf(
 ): Promise<ProvenService> {
   const presented = presentedBy(req, res)
   const service = await front.identity.service(presented, assertion)
-  callOf(res).caller = service.name
+  callOf(res).recognised({ kind: 'service', id: service.name, sponsor: null })
   return service
 }
 

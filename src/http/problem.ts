@@ -93,6 +93,7 @@ export function renderError(front: Front): ErrorRequestHandler {
       res.destroy()
       return
     }
+    callOf(res).reason = reasonOf(error)
     sendProblem(req, res, error.code, error.shown)
     if (!isBeforeDeciding(error)) return
     const code = error.shown.oauth?.code ?? error.code
@@ -105,6 +106,12 @@ export function renderError(front: Front): ErrorRequestHandler {
 function isBeforeDeciding({ code, shown }: BrokerError): boolean {
   const [status] = PROBLEMS[code]
   return shown.decision === undefined && (status < 500 || code === 'unavailable')
+}
+
+/** The finer cause, where there is one and it is one of our own words. */
+function reasonOf({ code, message, shown }: BrokerError): string | null {
+  const isFiner = message !== code && message !== shown.oauth?.code
+  return isFiner && /^[a-z][a-z0-9_]{0,39}$/.test(message) ? message : null
 }
 
 const isSurprise = ({ code }: BrokerError) => PROBLEMS[code][0] >= 500

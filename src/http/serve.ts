@@ -4,6 +4,7 @@ import { BrokerError } from '../domain/problems.ts'
 import { callOf, type Door, isToAgent } from './call.ts'
 import { checkEncoding, checkMedia, checkOnce } from './check-request.ts'
 import type { Front } from './front.ts'
+import { passGate } from './gate.ts'
 import { BODY_BYTES_MAX, takeBody } from './take-body.ts'
 
 export type Method = 'get' | 'post' | 'delete'
@@ -29,7 +30,7 @@ export function serve(
     checkOnce(req)
     next()
   }
-  route.all(enter, take)
+  route.all(enter, take, passGate)
   for (const method of methods) {
     const handler = handlers[method]
     if (handler) route[method](working(front, handler))
@@ -39,12 +40,10 @@ export function serve(
 /** The handler, known to be at work until it is done. */
 function working({ running }: Front, handler: Handler): RequestHandler {
   return async (req, res) => {
-    const call = callOf(res)
-    call.isHandled = true
     try {
       await running.track(Promise.resolve(handler(req, res)))
     } finally {
-      call.release()
+      callOf(res).release()
     }
   }
 }

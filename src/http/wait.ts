@@ -1,7 +1,7 @@
 /** Long polls: the answer when the state changes, or as it is at the end. */
 import type { Response } from 'express'
-import { BrokerError } from '../domain/problems.ts'
 import { callOf } from './call.ts'
+import { createHeld } from './held.ts'
 import { count } from './page.ts'
 
 export const WAIT = count(0, 30).default(0)
@@ -23,12 +23,12 @@ type Wait = <T>(res: Response, seconds: number, looking: Looking<T>) => Promise<
  * @throws BrokerError `rate_limited` when this caller, or everybody, waits too much already
  */
 export function createWaiting(): Wait {
-  const callers = createCount()
+  const waiting = createHeld('Too many requests are waiting', WAITING_MAX)
   return async (res, seconds, looking) => {
     const seen = await looking.look()
     if (seconds === 0) return seen
     const { caller, release } = callOf(res)
-    const leave = callers.enter(caller ?? '')
+    const leave = waiting.enter(caller ?? '', WAITING_MAX_EACH)
     release()
     try {
       return await changed(res, seen, { ...looking, seconds })
@@ -50,29 +50,6 @@ async function changed<T>(
     seen = await look()
   }
   return seen
-}
-
-function createCount() {
-  const waiting = new Map<string, number>()
-  let inAll = 0
-  return {
-    enter(caller: string): () => void {
-      const mine = waiting.get(caller) ?? 0
-      if (mine >= WAITING_MAX_EACH || inAll >= WAITING_MAX) {
-        throw new BrokerError('rate_limited', {
-          shown: { detail: 'Too many requests are waiting' },
-        })
-      }
-      waiting.set(caller, mine + 1)
-      inAll += 1
-      return () => {
-        const left = (waiting.get(caller) ?? 1) - 1
-        if (left === 0) waiting.delete(caller)
-        else waiting.set(caller, left)
-        inAll -= 1
-      }
-    },
-  }
 }
 
 const pause = (ms: number) =>

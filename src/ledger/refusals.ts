@@ -1,13 +1,15 @@
 /**
  * Calls refused before a decision are counted, not recorded one by one: a stranger must not grow what
- * cannot shrink. At most one leaf a window for each face, code and known caller; the window is from one `flush` to the next.
+ * cannot shrink. At most one leaf a window for each face, code and known caller; the window is from
+ * one `flush` to the next. Of strangers there are no more leaves than faces and codes, and of known
+ * callers no more than a fixed number, whoever they are: the rest is counted as nobody's.
  */
 import type { Clock } from '../domain/clock.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { bySystem, type Face } from '../domain/request.ts'
 
-const CALLERS_MAX = 1000
+const KNOWN_MAX = 100
 
 export interface Refusals {
   count(face: Face, code: string, caller: string | null): void
@@ -24,12 +26,14 @@ export interface RefusalsOptions {
 export function createRefusals({ ledger, clock, report }: RefusalsOptions): Refusals {
   let windowStart = clock()
   let counted = new Map<string, Counted>()
+  let known = 0
   let missed = 0
 
   async function flush(): Promise<void> {
     const due = counted
     const since = windowStart
     counted = new Map()
+    known = 0
     windowStart = clock()
     if (due.size === 0 && missed === 0) return
     const entries = [...due.values()].map((each) => leafOf(each, since, windowStart))
@@ -45,10 +49,13 @@ export function createRefusals({ ledger, clock, report }: RefusalsOptions): Refu
 
   return {
     count(face, code, caller) {
-      const known = counted.size < CALLERS_MAX ? caller : null
-      const key = `${face} ${code} ${known ?? ''}`
+      const own = `${face} ${code} ${caller ?? ''}`
+      const isNobodys = caller === null || (known >= KNOWN_MAX && !counted.has(own))
+      const key = isNobodys ? `${face} ${code} ` : own
       const before = counted.get(key)
-      counted.set(key, { face, code, caller: known, count: (before?.count ?? 0) + 1 })
+      if (!before && !isNobodys) known += 1
+      const count = (before?.count ?? 0) + 1
+      counted.set(key, { face, code, caller: isNobodys ? null : caller, count })
     },
     flush,
   }

@@ -9,6 +9,13 @@ export interface Operation {
   readonly security: readonly Readonly<Record<string, unknown>>[]
   readonly responses: ReadonlyMap<string, Tree>
   readonly request: { readonly media: string; readonly example: unknown } | null
+  readonly description: string
+  readonly parameters: readonly Parameter[]
+}
+export interface Parameter {
+  readonly name: string
+  readonly in: 'path' | 'query' | 'header'
+  readonly schema: Tree
 }
 export type Tree = Readonly<Record<string, unknown>>
 
@@ -32,6 +39,8 @@ function operationOf(method: string, path: string, operation: Tree): Operation {
     security: operation['security'] as Operation['security'],
     responses: new Map(Object.entries(tree(operation['responses'])) as [string, Tree][]),
     request: content === undefined ? null : { media, example: tree(body)['example'] },
+    description: (operation['description'] ?? '') as string,
+    parameters: (operation['parameters'] ?? []) as Parameter[],
   }
 }
 

@@ -36,10 +36,11 @@ export const HEADERS = {
 } as const
 
 const identity: FrontIdentity = {
-  async authenticate({ authorization, dpop }) {
+  async authenticate({ authorization, dpop, recognised }) {
     if (authorization !== 'DPoP session-desk') throw new BrokerError('invalid_token')
     if (dpop === 'without nonce') throw new BrokerError('use_dpop_nonce')
     if (dpop !== 'proof') throw new BrokerError('invalid_dpop_proof')
+    recognised?.({ kind: 'agent', id: IDS.agent, sponsor: IDS.sponsor })
     const { terms } = aConsent()
     const session = {
       ...{ agent: IDS.agent, instance: IDS.instance, sponsor: IDS.sponsor, consent: IDS.consent },
@@ -81,6 +82,12 @@ const identity: FrontIdentity = {
   currentNonce: () => 'nonce-1',
 }
 
+/** Nobody runs into these by chance. */
+export const LIMITS: Front['limits'] = {
+  ...{ requestsPerSecond: 10_000, callerPerSecond: 10_000, sponsorPerSecond: 10_000 },
+  ...{ tenantPerSecond: 10_000, concurrentMax: 100, proxies: [] },
+}
+
 export interface FakeFront extends Front {
   /** What was counted, as `face code caller`. */
   readonly refusals: string[]
@@ -97,6 +104,7 @@ export function aFront(changes: Partial<Front> = {}): FakeFront {
     health: { ready: () => Promise.resolve({ failing: null }) },
     metadata: {
       ...{ version: '0.1.0', dpopNonce: 'required' },
+      securityTxt: () => 'Contact: mailto:security@broker.example\n',
       ledger: { origin: 'broker.example/v1/ledger', vkey: 'broker.example/v1/ledger+0+AA' },
       jwks: {
         ...{ sessions: () => [], decisions: () => [] },
@@ -111,7 +119,7 @@ export function aFront(changes: Partial<Front> = {}): FakeFront {
       error: (fields) => lines.push(fields),
     },
     refused: (face, code, caller) => refusals.push([face, code, caller ?? '-'].join(' ')),
-    limits: { requestsPerSecond: 10_000, concurrentMax: 100 },
+    limits: LIMITS,
     contract: CONTRACT,
     ...{ refusals, lines },
     ...changes,
@@ -143,7 +151,7 @@ export async function serving<T>(front: Front, use: (at: Listening) => Promise<T
 }
 
 export async function listen(front: Front): Promise<Listening> {
-  const server = createServer(createApp(front), front.issuer)
+  const server = createServer(createApp(front), front.issuer, front.limits.proxies)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${String(port)}`

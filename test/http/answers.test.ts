@@ -147,7 +147,7 @@ describe('every answer', () => {
       { request_id: A_STRING, code: 'internal_error', cause: 'TypeError' },
       {
         ...{ request_id: A_STRING, method: 'POST', route: '/v1/credentials' },
-        ...{ status: 500, ms: A_NUMBER, code: 'internal_error' },
+        ...{ status: 500, ms: A_NUMBER, code: 'internal_error', caller: IDS.agent },
       },
     ])
     expect(JSON.stringify(front.lines)).not.toContain(PASSWORD)

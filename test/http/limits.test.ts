@@ -1,56 +1,71 @@
-import type { NextFunction, Request, Response } from 'express'
+import type { Request, Response } from 'express'
 import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../../src/domain/problems.ts'
-import { limitSources, sourceOf } from '../../src/http/limits.ts'
-import { aFront, HEADERS, serving } from '../fakes/front.ts'
-import { IDS } from '../fakes/settled.ts'
+import type { Recognised } from '../../src/domain/request.ts'
+import { begin, callOf } from '../../src/http/call.ts'
+import { limitCallers, limitSources } from '../../src/http/limits.ts'
+import { aFront, HEADERS, LIMITS, serving } from '../fakes/front.ts'
 
-// As much of a request as is looked at.
-const from = (remoteAddress: string) => ({ socket: { remoteAddress } }) as unknown as Request
-const NO_RESPONSE = {} as unknown as Response
+/** As much of a request and a response as is looked at. */
+function aCall(remoteAddress = '10.0.0.1') {
+  const req = { socket: { remoteAddress }, headers: {} } as unknown as Request
+  const res = { locals: {} } as unknown as Response
+  begin(res, { issuer: '', requestId: 'r', face: 'native' })
+  return { req, res, call: callOf(res) }
+}
+
+/** Whether it was let through; anything but `rate_limited` is a fault of ours. */
+function passes(attempt: () => unknown): boolean {
+  try {
+    attempt()
+    return true
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'rate_limited') throw error
+    return false
+  }
+}
+const countOf = (times: number, attempt: () => boolean) =>
+  Array.from({ length: times }, attempt).filter(Boolean).length
 
 describe('a source', () => {
-  const limits = { requestsPerSecond: 10, concurrentMax: 10 }
-
   function limiter() {
     let now = 0
-    const limit = limitSources(limits, () => now)
-    const passes = (remoteAddress: string) => {
-      let isPassed = false
-      const next: NextFunction = () => {
-        isPassed = true
-      }
-      try {
-        limit(from(remoteAddress), NO_RESPONSE, next)
-      } catch (error) {
-        if (!(error instanceof BrokerError) || error.code !== 'rate_limited') throw error
-      }
+    const sources = limitSources({ ...LIMITS, requestsPerSecond: 10 }, () => now)
+    const from = (address: string, code: string | null = null) => {
+      const { req, res, call } = aCall(address)
+      const isPassed = passes(() => {
+        sources.limit(req, res, () => undefined)
+      })
+      call.code = code
+      sources.over(call)
       return isPassed
     }
-    const count = (address: string, times: number) =>
-      Array.from({ length: times }, () => passes(address)).filter(Boolean).length
-    return { count, after: (ms: number) => (now += ms) }
+    return { from, after: (ms: number) => (now += ms) }
   }
 
   it('may use what it saved up, then its rate, whatever others do', () => {
-    const { count, after } = limiter()
-    expect(count('10.0.0.1', 100)).toBe(20)
-    expect(count('10.0.0.2', 5)).toBe(5)
+    const { from, after } = limiter()
+    expect(countOf(100, () => from('10.0.0.1'))).toBe(20)
+    expect(countOf(5, () => from('10.0.0.2'))).toBe(5)
     after(500)
-    expect(count('10.0.0.1', 100)).toBe(5)
+    expect(countOf(100, () => from('10.0.0.1'))).toBe(5)
     after(60_000)
-    expect(count('10.0.0.1', 100)).toBe(20)
+    expect(countOf(100, () => from('10.0.0.1'))).toBe(20)
   })
 
-  it('is a whole /64 of IPv6, and one address of IPv4', () => {
-    expect(sourceOf('2001:db8:0:1::1')).toBe(sourceOf('2001:db8:0:1:ffff::2'))
-    expect(sourceOf('2001:db8::1')).not.toBe(sourceOf('2001:db8:0:1::1'))
-    expect(sourceOf('::1')).toBe('0:0:0:0')
-    expect(sourceOf('::ffff:10.0.0.1')).not.toBe(sourceOf('::ffff:10.0.0.2'))
+  it('may have a fifth of that refused for what it presents, and waits before we look again', () => {
+    const { from, after } = limiter()
+    expect(countOf(100, () => from('10.0.0.1', 'invalid_token'))).toBe(4)
+    expect(from('10.0.0.1')).toBe(false)
+    expect(from('10.0.0.2')).toBe(true)
+    after(1000)
+    expect(countOf(100, () => from('10.0.0.1', 'invalid_dpop_proof'))).toBe(2)
+    after(10_000)
+    expect(countOf(20, () => from('10.0.0.1', 'use_dpop_nonce'))).toBe(20)
   })
 
   it('over its rate gets 429 and when to come back', async () => {
-    const front = aFront({ limits: { requestsPerSecond: 1, concurrentMax: 10 } })
+    const front = aFront({ limits: { ...LIMITS, requestsPerSecond: 1 } })
     await serving(front, async ({ call }) => {
       const statuses: number[] = []
       for (let at = 0; at < 3; at += 1) statuses.push((await call('GET', '/docs')).status)
@@ -63,50 +78,62 @@ describe('a source', () => {
   })
 })
 
-describe('more at once than can be done', () => {
-  const path = `/v1/agents/${IDS.agent}`
+describe('whoever is known', () => {
+  const anAgent = (id: string, sponsor = 'spn_a'): Recognised => ({ kind: 'agent', id, sponsor })
+  const rates = { callerPerSecond: 5, sponsorPerSecond: 10, tenantPerSecond: 15 }
 
-  it('is a quick 503, and what was going on goes on', async () => {
-    const front = aFront({ limits: { requestsPerSecond: 1000, concurrentMax: 2 } })
-    let open = (): void => undefined
-    const gate = new Promise<void>((resolve) => (open = resolve))
-    const find: typeof front.agents.find = async (person, id) => {
-      await gate
-      return await front.agents.find(person, id)
+  function callers(limits: Partial<typeof LIMITS> = rates) {
+    const limit = limitCallers({ ...LIMITS, ...limits }, () => 0)
+    const enter = (who: Recognised) => {
+      const { req, res, call } = aCall()
+      void limit(req, res, () => undefined)
+      const isPassed = passes(() => {
+        call.recognised(who)
+      })
+      if (!isPassed) call.release()
+      return { call, isPassed }
     }
-    await serving({ ...front, agents: { ...front.agents, find } }, async ({ call }) => {
-      const get = () => call('GET', path, { headers: HEADERS.sponsor })
-      const held = [get(), get()]
-      await expect.poll(async () => (await call('GET', '/docs')).status).toBe(503)
-      open()
-      expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200])
-      expect((await get()).status).toBe(200)
+    const asks = (who: Recognised) => {
+      const { call, isPassed } = enter(who)
+      call.release()
+      return isPassed
+    }
+    return { enter, asks }
+  }
+
+  it('has a rate of its own, one with its sponsor, and one with everybody', () => {
+    const { asks } = callers()
+    expect(countOf(50, () => asks(anAgent('agt_1')))).toBe(10)
+    expect(countOf(50, () => asks(anAgent('agt_2')))).toBe(10)
+    expect(countOf(50, () => asks(anAgent('agt_3')))).toBe(0)
+    expect(countOf(50, () => asks(anAgent('agt_4', 'spn_b')))).toBe(10)
+    expect(countOf(50, () => asks(anAgent('agt_5', 'spn_c')))).toBe(0)
+  })
+
+  it('as a person is not held up by what agents do', () => {
+    const { asks } = callers()
+    expect(countOf(200, () => asks(anAgent(`agt_${String(Math.random())}`)))).toBeLessThan(100)
+    expect(asks({ kind: 'person', id: 'spn_a', sponsor: null })).toBe(true)
+  })
+
+  it('is counted with a refusal, also by the routes that only the broker sees into', async () => {
+    const front = aFront({ limits: { ...LIMITS, callerPerSecond: 1 } })
+    await serving(front, async ({ call }) => {
+      const get = () => call('GET', '/v1/agents', { headers: HEADERS.sponsor })
+      const answers = [await get(), await get(), await get()]
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
+      expect(front.refusals.at(-1)).toMatch(/^native rate_limited spn_/)
     })
   })
 
-  it('does not count those that only wait, who have a bound of their own', async () => {
-    const front = aFront({ limits: { requestsPerSecond: 1000, concurrentMax: 10 } })
-    let looks = 0
-    const find: typeof front.approvals.find = (person, id) => {
-      looks += 1
-      return front.approvals.find(person, id)
-    }
-    await serving({ ...front, approvals: { ...front.approvals, find } }, async ({ call }) => {
-      let answered = 0
-      const wait = async () => {
-        const headers = HEADERS.approver
-        const answer = await call('GET', `/v1/approvals/${IDS.approval}?wait=3`, { headers })
-        answered += 1
-        return answer
-      }
-      const waiting = Array.from({ length: 10 }, wait)
-      await expect.poll(() => looks).toBeGreaterThanOrEqual(10)
-      const get = () => call('GET', path, { headers: HEADERS.sponsor })
-      await expect.poll(async () => (await get()).status).toBe(200)
-      expect(answered).toBe(0)
-      expect((await wait()).body['code']).toBe('rate_limited')
-      const statuses = (await Promise.all(waiting)).map(({ status }) => status)
-      expect(statuses.every((status) => status === 200)).toBe(true)
-    })
+  it('holds at most half of the places, and the agents of one sponsor three quarters', () => {
+    const { enter } = callers({ concurrentMax: 8 })
+    const first = Array.from({ length: 5 }, () => enter(anAgent('agt_1')))
+    expect(first.map(({ isPassed }) => isPassed)).toEqual([true, true, true, true, false])
+    const second = Array.from({ length: 3 }, () => enter(anAgent('agt_2')))
+    expect(second.map(({ isPassed }) => isPassed)).toEqual([true, true, false])
+    expect(enter(anAgent('agt_3', 'spn_b')).isPassed).toBe(true)
+    for (const { call } of first) call.release()
+    expect(countOf(10, () => enter(anAgent('agt_2')).isPassed)).toBe(2)
   })
 })

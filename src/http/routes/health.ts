@@ -13,17 +13,18 @@ export function health(front: Front): Router {
   })
   serve(at, '/readyz', {
     get: async (_req, res) => {
-      const { failing } = await front.health.ready()
-      const body = failing === null ? { status: 'ok' } : { status: 'failing', failing }
+      const { failing, ...more } = await front.health.ready()
+      const state = failing === null ? { status: 'ok' } : { status: 'failing', failing }
       res
         .set('Cache-Control', 'no-store')
         .status(failing === null ? 200 : 503)
-        .json(body)
+        .json({ ...state, ...more })
     },
   })
   serve(at, '/metrics', {
-    get: (_req, res) => {
-      res.set('Cache-Control', 'no-store').type('text/plain; version=0.0.4').send(front.metrics())
+    get: async (_req, res) => {
+      const text = await front.metrics()
+      res.set('Cache-Control', 'no-store').type('text/plain; version=0.0.4').send(text)
     },
   })
   return router

@@ -1,6 +1,7 @@
 /** Where everything is and which keys count: RFC 8414, RFC 9728, AuthZEN's and our own. */
 import { Router } from 'express'
 import type { Response } from 'express'
+import { BrokerError } from '../../domain/problems.ts'
 import { type Front, KEY_SETS } from '../front.ts'
 import { BODY_BYTES_MAX } from '../take-body.ts'
 import { type Method, type Handler, serve } from '../serve.ts'
@@ -31,6 +32,13 @@ export function wellKnown(front: Front): Router {
       Record<Method, Handler>
     >)
   }
+  serve({ router, front, door: 'public' }, '/.well-known/security.txt', {
+    get: (_req, res) => {
+      const text = front.metadata.securityTxt()
+      if (text === null) throw new BrokerError('not_found')
+      cacheable(res).type('text/plain').send(text)
+    },
+  })
   return router
 }
 

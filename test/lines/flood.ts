@@ -1,0 +1,87 @@
+/** A flood from another process and another address, and what the others get meanwhile. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { canonical, parseTrusted } from '../../src/domain/json.ts'
+import { type Agent, BODY } from './adaptor.ts'
+import { forgeProof } from './forging.ts'
+import type { World } from './house.ts'
+import type { Answer } from './wire.ts'
+
+export interface Flood {
+  readonly ports: readonly number[]
+  /** Sent in turn, over and over. */
+  readonly requests: readonly FloodRequest[]
+  readonly perSecond: number
+  readonly seconds: number
+  /** Any address of 127.0.0.0/8 is this machine. */
+  readonly from: string
+}
+export interface FloodRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+const MAIN = join(import.meta.dirname, 'flood-process.ts')
+
+/** How often each status, or failure, came. */
+export async function flooded(flood: Flood): Promise<Readonly<Record<string, number>>> {
+  const child = spawn(process.execPath, [MAIN], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  child.stdin.end(JSON.stringify(flood))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`the flood ended with ${String(code)}`)
+  return parseTrusted(Buffer.concat(chunks).toString()) as Record<string, number>
+}
+
+/** Asks at a rate for that long, whether or not it was answered; each answer's time, in order of size. */
+export async function paced(
+  ask: () => Promise<Answer>,
+  { perSecond, seconds }: { perSecond: number; seconds: number },
+) {
+  const asked: Promise<{ ms: number; status: string }>[] = []
+  for (let at = 0; at < perSecond * seconds; at += 1) {
+    const startedAt = performance.now()
+    asked.push(
+      ask().then(({ status, body }) => {
+        const ms = performance.now() - startedAt
+        return {
+          ms,
+          status:
+            status < 400 ? String(status) : `${String(status)} ${JSON.stringify(body['detail'])}`,
+        }
+      }),
+    )
+    await pause(1000 / perSecond)
+  }
+  const answers = await Promise.all(asked)
+  const times = answers.map(({ ms }) => ms).sort((a, b) => a - b)
+  const at = (share: number) => times[Math.ceil(times.length * share) - 1] ?? Infinity
+  return { p50: at(0.5), p99: at(0.99), statuses: new Set(answers.map(({ status }) => status)) }
+}
+
+/** What the others get while somebody floods; against a flood of what costs nothing, it is the cost. */
+export async function meanwhileOf(ask: () => Promise<Answer>, perSecond: number, flood: Flood) {
+  const startedAt = performance.now()
+  const flooding = flooded(flood)
+  const others = await paced(ask, { perSecond, seconds: flood.seconds })
+  const statuses = await flooding
+  return { ...others, flood: statuses, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+export const ALIVE: FloodRequest = { method: 'GET', path: '/livez', headers: {} }
+
+/** A valid credential request, unless somebody else signs; each with a proof of its own. */
+export function made(w: World, agent: Agent, st: string, by = agent.key): FloodRequest {
+  const [path, body] = ['/v1/credentials', canonical(BODY)]
+  const about = { method: 'POST', url: w.issuer + path, token: st, body, nonce: w.nonce() }
+  const headers = {
+    ...{ authorization: `DPoP ${st}`, 'content-type': 'application/json' },
+    dpop: forgeProof(agent.key, about, { by }),
+  }
+  return { method: 'POST', path, headers, body }
+}
