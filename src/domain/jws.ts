@@ -1,6 +1,6 @@
 /** Our own tokens: compact JWS over canonical JSON, one row a kind. */
 import { sign as signBytes, verify as verifyBytes, type KeyObject } from 'node:crypto'
-import { canonical, type JsonObject, readJson } from './json.ts'
+import { canonical, JsonError, type JsonObject, readJson } from './json.ts'
 import { sha256 } from './digest.ts'
 
 /**
@@ -84,10 +84,7 @@ export function readToken(
 ): Read {
   const row = KINDS[kind]
   const { header, claims, input, signature } = split(token)
-  if (header['typ'] !== row.typ || Object.keys(header).length !== 3) throw new JwsError('typ')
-  const key = keys.find(({ kid }) => kid === header['kid'])
-  if (key === undefined) throw new JwsError('kid')
-  if (header['alg'] !== key.alg) throw new JwsError('alg_not_allowed')
+  const key = keyFor(header, row.typ, keys)
   if (
     !verifyBytes(digestOf(key.alg), Buffer.from(input), { key: key.publicKey, ...P1363 }, signature)
   ) {
@@ -98,6 +95,19 @@ export function readToken(
   if (expected === undefined || claims['aud'] !== expected) throw new JwsError('aud')
   checkTimes(claims, now, row.life)
   return { claims, tokenHash: sha256(input) }
+}
+
+/** Three members and no other: nothing in a token chooses how it is verified, or by which key but ours. */
+function keyFor(header: JsonObject, type: string, keys: KeySet): SigningKey {
+  const { alg, kid, typ, ...others } = header
+  const [other] = Object.keys(others)
+  if (other !== undefined) throw new JwsError('header_not_allowed')
+  if (alg !== 'ES256' && alg !== 'Ed25519') throw new JwsError('alg_not_allowed')
+  if (typ !== type) throw new JwsError('wrong_type')
+  const key = keys.find((it) => it.kid === kid)
+  if (key === undefined) throw new JwsError('kid')
+  if (alg !== key.alg) throw new JwsError('alg_not_allowed')
+  return key
 }
 
 function checkTimes({ iat, exp }: JsonObject, now: Date, life: number | null): void {
@@ -113,31 +123,40 @@ function split(token: string) {
   if (head === undefined || body === undefined || tail === undefined || rest.length > 0) {
     throw new JwsError('format')
   }
+  const header = canonicalIn(octetsOf(head, 'format'), 'format')
+  // They change how the rest is read, which is therefore not read.
+  if (['crit', 'b64', 'zip'].some((name) => name in header)) throw new JwsError('format')
   return {
-    header: decode(head),
-    claims: decode(body),
+    header,
+    claims: canonicalIn(octetsOf(body, 'format'), 'payload_not_object'),
     input: `${head}.${body}`,
-    signature: bytesOf(tail),
+    signature: octetsOf(tail, 'bad_signature'),
   }
 }
 
 /** Both parts must be exactly the canonical form of what they parse to. */
-function decode(part: string): JsonObject {
-  const bytes = bytesOf(part)
-  try {
-    const value = readJson(bytes)
-    if (canonical(value) === bytes.toString('utf8')) return value
-  } catch (cause) {
-    throw new JwsError('format', { cause })
-  }
-  throw new JwsError('non_canonical')
+function canonicalIn(octets: Buffer, otherwise: string): JsonObject {
+  const value = objectIn(octets, otherwise)
+  if (canonical(value) !== octets.toString('utf8')) throw new JwsError('non_canonical')
+  return value
 }
 
-/** Base64url without padding, unused bits zero. */
-function bytesOf(part: string): Buffer {
-  const bytes = Buffer.from(part, 'base64url')
-  if (bytes.toString('base64url') !== part) throw new JwsError('format')
-  return bytes
+/** One strict JSON object. @throws JwsError; `otherwise` for JSON that is another thing than an object */
+export function objectIn(octets: Buffer, otherwise: string): JsonObject {
+  try {
+    return readJson(octets)
+  } catch (cause) {
+    const isTwice = cause instanceof JsonError && cause.code === 'duplicate_key'
+    const isObject = octets.toString('latin1').trimStart().startsWith('{')
+    throw new JwsError(isTwice ? 'duplicate_claim' : isObject ? 'format' : otherwise, { cause })
+  }
+}
+
+/** Base64url in the one spelling that each value has: no padding, unused bits zero. @throws JwsError */
+export function octetsOf(part: string, otherwise: string): Buffer {
+  const octets = Buffer.from(part, 'base64url')
+  if (octets.toString('base64url') !== part) throw new JwsError(otherwise)
+  return octets
 }
 
 const P1363 = { dsaEncoding: 'ieee-p1363' } as const

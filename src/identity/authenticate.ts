@@ -72,6 +72,8 @@ export function createIdentity(options: IdentityOptions): Identity {
       const token = sessionTokenIn(presented)
       const session = await refusing('invalid_token', () => sessionOf(token))
       const jkt = await prove(presented, { token, jkt: session.jkt })
+      const { agent: id, sponsor } = session.session
+      presented.recognised?.({ kind: 'agent', id, sponsor })
       return ProvenInstance.proven(session.session, jkt)
     },
     actOf,

@@ -1,7 +1,7 @@
 /** A stranger's JWS, taken apart strictly. Nothing in it is believed yet. */
 import { sha256 } from '../domain/digest.ts'
-import { JsonError, type JsonObject, readJson } from '../domain/json.ts'
-import { JwsError } from '../domain/jws.ts'
+import type { JsonObject } from '../domain/json.ts'
+import { JwsError, objectIn, octetsOf } from '../domain/jws.ts'
 
 export interface Unverified {
   readonly header: JsonObject
@@ -24,32 +24,14 @@ export function takeApart(token: string, maxBytes: number): Unverified {
   if (head === undefined || body === undefined || tail === undefined || parts.length !== 3) {
     throw new JwsError('format')
   }
-  const header = objectIn(head, 'format')
+  const header = objectIn(octetsOf(head, 'format'), 'format')
   if (['crit', 'b64', 'zip'].some((name) => name in header)) throw new JwsError('format')
   const input = `${head}.${body}`
   return {
     header,
-    claims: objectIn(body, 'payload_not_object'),
+    claims: objectIn(octetsOf(body, 'format'), 'payload_not_object'),
     input,
-    signature: octetsOf(tail),
+    signature: octetsOf(tail, 'bad_signature'),
     tokenHash: sha256(input),
   }
-}
-
-function objectIn(part: string, otherwise: 'format' | 'payload_not_object'): JsonObject {
-  const octets = octetsOf(part)
-  try {
-    return readJson(octets)
-  } catch (cause) {
-    const isTwice = cause instanceof JsonError && cause.code === 'duplicate_key'
-    const isObject = octets.toString('latin1').trimStart().startsWith('{')
-    throw new JwsError(isTwice ? 'duplicate_claim' : isObject ? 'format' : otherwise, { cause })
-  }
-}
-
-/** One spelling for each value: no padding, unused bits zero. */
-function octetsOf(part: string): Buffer {
-  const octets = Buffer.from(part, 'base64url')
-  if (octets.toString('base64url') !== part) throw new JwsError('format')
-  return octets
 }

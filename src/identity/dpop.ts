@@ -86,7 +86,7 @@ function checkSignature({ header, input, signature }: Unverified): InstanceKey {
   if (['jku', 'x5c', 'x5u'].some((name) => name in header)) throw new JwsError('header_not_allowed')
   const { jkt } = membersOf(jwk)
   const known = keys.get(jkt) ?? readInstanceKey(jwk)
-  if (!isSignedBy(known.key, alg, input, signature)) throw new JwsError('signature')
+  if (!isSignedBy(known.key, alg, input, signature)) throw new JwsError('bad_signature')
   keys.set(jkt, known)
   return known
 }

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import { unavailable } from '../domain/problems.ts'
 import { fetchJwks } from './fetch-jwks.ts'
 import { readJwks, type VerifyKey } from './jwks.ts'
+import { isOwnHost, lookupElsewhere } from './own-addresses.ts'
 
 /** Exactly one of the first two. */
 export interface KeyLocation {
@@ -40,8 +41,10 @@ export function createKeySource(
     return { find: (kid) => Promise.resolve(keys.get(kid) ?? null) }
   }
   if (address === undefined) throw new TypeError('an issuer needs jwks or jwks_uri')
-  if (!isLocal) refuseLocal(address)
-  return createRemote(() => fetchJwks(address), clock, times)
+  if (isLocal) return createRemote(() => fetchJwks(address), clock, times)
+  refuseLocal(address)
+  const lookup = lookupElsewhere()
+  return createRemote(() => fetchJwks(address, lookup), clock, times)
 }
 
 function createRemote(fetch: () => Promise<JsonObject>, clock: Clock, times: Times): KeySource {
@@ -79,8 +82,7 @@ function createRemote(fetch: () => Promise<JsonObject>, clock: Clock, times: Tim
 
 function refuseLocal(address: string): void {
   const { protocol, hostname } = new URL(address)
-  const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
-  if (protocol === 'https:' && !isHere) return
+  if (protocol === 'https:' && !isOwnHost(hostname)) return
   throw new TypeError(
     `${address} is not https, or is this machine: set allow_http to try things out`,
   )

@@ -58,6 +58,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       const type = parameter(form, 'client_assertion_type')
       const assertion = parameter(form, 'client_assertion')
       const attested = await attest(options, { type, assertion }, jkt)
+      const { id, sponsor } = attested.agent
+      presented.recognised?.({ kind: 'agent', id, sponsor })
 
       // Under which consent, and how much of it?
       const { client, consent: named, ...wanted } = readWanted(form, options.issuer)

@@ -4,6 +4,7 @@ import { JwsError } from '../domain/jws.ts'
 import { type Algorithm, isSignedBy } from './algorithms.ts'
 import { takeApart, type Unverified } from './compact.ts'
 import { allows, type VerifyKey } from './jwks.ts'
+import { standInFor } from './stand-in.ts'
 
 /** Of one token. */
 export const MAX_BYTES = 8192
@@ -45,6 +46,8 @@ export async function verifyThirdParty(token: string, verifying: Verifying): Pro
   const unverified = takeApart(token, MAX_BYTES)
   const { header, claims, tokenHash } = unverified
   if (FOREIGN_KEYS.some((name) => name in header)) throw new JwsError('header_not_allowed')
+  // Whose key needs no name, its token may name it: then as a name.
+  if ('kid' in header) kidOf(header)
   const algorithm = kind.algorithms.find((name) => name === header['alg'])
   if (algorithm === undefined) throw new JwsError('alg_not_allowed')
   if (!kind.types.some((type) => type === (header['typ'] ?? null))) throw new JwsError('wrong_type')
@@ -64,7 +67,11 @@ function checkSignature(
   algorithm: Algorithm,
   key: VerifyKey | null,
 ): void {
-  if (key === null) throw new JwsError('kid')
+  if (key === null) {
+    // As long as for a known one: who is configured or registered is not told by the time it takes.
+    isSignedBy(standInFor(algorithm), algorithm, input, signature)
+    throw new JwsError('kid')
+  }
   if (!allows(key, algorithm)) throw new JwsError('alg_not_allowed')
   if (!isSignedBy(key.key, algorithm, input, signature)) throw new JwsError('bad_signature')
 }
