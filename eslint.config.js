@@ -41,7 +41,7 @@ const EXEMPT = [
   ['src/server.ts', ['clock']],
   ['src/client/**', ['clock', 'json']],
   ['src/cli/**', ['clock', 'environment']],
-  ['{test,bench,examples}/**', AT_THE_EDGE],
+  ['{test,bench,hammer,examples}/**', AT_THE_EDGE],
   ['test/fakes/**', [...AT_THE_EDGE, 'spies']],
   ['*.config.ts', ['environment', 'default']],
 ]

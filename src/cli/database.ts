@@ -15,12 +15,16 @@ export interface OpenDatabase {
   readonly stop: () => Promise<void>
 }
 
-export async function openDatabase(config: Config): Promise<OpenDatabase> {
+/** @param settings further ones of the server, should one be started here */
+export async function openDatabase(
+  config: Config,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<OpenDatabase> {
   const { databaseUrl, dataDir } = config
   if (databaseUrl !== null) {
     return { config: { ...config, databaseUrl }, embedded: null, stop: () => Promise.resolve() }
   }
-  const embedded = await startEmbedded({ dataDir })
+  const embedded = await startEmbedded({ dataDir, settings })
   return {
     config: { ...config, databaseUrl: new Secret(embedded.url) },
     embedded,

@@ -9,7 +9,7 @@ export async function withPort<C extends Config>(config: C): Promise<C> {
 }
 
 /** Somebody may take it before it is used; then listening fails, and says so. */
-function freePort(host: string): Promise<number> {
+export function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
     server.listen(0, host, () => {

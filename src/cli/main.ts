@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** procura: where the command line begins. */
-import { cannotRun } from './node-version.ts'
+import { cannotRun } from '../node-version.ts'
 
 const tooOld = cannotRun(process.versions.node)
 if (tooOld === null) {

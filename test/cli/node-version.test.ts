@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cannotRun, lacksFixes } from '../../src/cli/node-version.ts'
+import { cannotRun, lacksFixes } from '../../src/node-version.ts'
 
 describe('the version of Node', () => {
   it.each(['22.12.0', '22.23.4', '24.0.0', '26.1.0'])('%s runs us', (version) => {

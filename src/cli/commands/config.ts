@@ -1,8 +1,8 @@
 /** procura config check: everything that would stop the broker from starting, at once. */
 import { Command } from 'commander'
 import { SETTINGS } from '../../settings.ts'
+import { warnings } from '../runtime.ts'
 import { EXIT } from '../exit.ts'
-import { lacksFixes } from '../node-version.ts'
 import { printer } from '../print.ts'
 import { configuration } from '../settings.ts'
 
@@ -23,8 +23,7 @@ export function configCommand(): Command {
 }
 
 async function check(): Promise<void> {
-  const warning = lacksFixes(process.versions.node)
-  if (warning !== null) printer.line('warning', warning)
+  for (const warning of warnings()) printer.line('warning', warning)
   const config = configuration()
   const { checksOf } = await import('../config-checks.ts')
   const found = await checksOf(config)

@@ -1,41 +1,131 @@
-/** procura serve: the broker, until it is told to stop. */
-import { Command } from 'commander'
+/** procura serve: the broker, until it is told to stop; as one process, or as several workers. */
+import cluster from 'node:cluster'
+import { availableParallelism } from 'node:os'
+import { Command, InvalidArgumentError } from 'commander'
+import type { Config } from '../../config.ts'
+import { CONNECTIONS_MAX } from '../../pools.ts'
 import { bringUpToDate, openDatabase } from '../database.ts'
+import { CommandError } from '../exit.ts'
 import { withPort } from '../free-port.ts'
 import { createLogger } from '../log.ts'
-import { lacksFixes } from '../node-version.ts'
 import { printer } from '../print.ts'
+import { admitRuntime, loadServer } from '../runtime.ts'
 import { configuration } from '../settings.ts'
 import { createUndo, untilStopped } from '../signals.ts'
+
+type Workers = Config['workers']
+interface Options {
+  readonly workers?: Workers
+  readonly strictRuntime?: boolean
+}
+const WORKERS_MAX = 64
+/** For commands beside the broker, and the server's own. */
+const CONNECTIONS_BESIDE = 72
 
 export function serveCommand(): Command {
   return new Command('serve')
     .description('the broker, as it runs at work: configured by the environment')
+    .option('--workers <n>', 'processes that serve; auto: one for each core', readCount)
+    .option('--strict-runtime', 'do not start on a Node that lacks known security fixes')
     .addHelpText(
       'before',
       'DATABASE_URL=postgres://… PROCURA_ISSUER=https://broker.example procura serve\n',
     )
-    .action(serve)
+    .action(async ({ workers: given, strictRuntime = false }: Options) => {
+      if (cluster.isPrimary) admitRuntime(strictRuntime)
+      const config = configuration()
+      const workers = countOf(given ?? config.workers)
+      await (cluster.isWorker ? serveAsWorker(config, workers) : serve(config, workers))
+    })
 }
 
+function readCount(text: string): Workers {
+  const count = Number(text)
+  if (text === 'auto' || (/^[1-9]\d?$/.test(text) && count <= WORKERS_MAX)) {
+    return text === 'auto' ? text : count
+  }
+  throw new InvalidArgumentError(`auto, or a whole number up to ${String(WORKERS_MAX)}`)
+}
+
+const countOf = (workers: Workers) => (workers === 'auto' ? availableParallelism() : workers)
+
 /** Ends with nothing left running: who is being answered is answered, then the door is shut. */
-async function serve(): Promise<void> {
-  const warning = lacksFixes(process.versions.node)
-  if (warning !== null) printer.note(`warning    ${warning}`)
+async function serve(given: Config, workers: number): Promise<void> {
   const undo = createUndo()
   const stopped = untilStopped()
   try {
-    const { config, embedded, stop } = await openDatabase(await withPort(configuration()))
+    const room = { max_connections: String(CONNECTIONS_BESIDE + workers * CONNECTIONS_MAX) }
+    const { config, embedded, stop } = await openDatabase(await withPort(given), room)
     undo.push(stop)
     // The database that was started here is nobody else's; with another, `procura migrate` comes first.
     if (embedded !== null) await bringUpToDate(config)
-    const { startServer } = await import('../../server.ts')
-    const running = await startServer(config, { log: createLogger(config.logLevel) })
+    const { running, issuer } = await (workers === 1
+      ? startOne(config)
+      : startCrew(config, workers))
     undo.push(() => running.stop())
-    printer.line('ready', running.issuer)
+    printer.line('ready', issuer)
     printer.line('listens', `${config.host}:${String(config.port)}`)
+    if (workers > 1) printer.line('workers', String(workers))
     await stopped
   } finally {
     await undo.run()
+  }
+}
+
+async function startOne(config: Config) {
+  const startServer = await loadServer()
+  const running = await startServer(config, { log: createLogger(config.logLevel) })
+  return { running, issuer: running.issuer }
+}
+
+/** @throws CommandError when a worker does not start, with its exit code: it has said why itself */
+async function startCrew(config: Config, count: number) {
+  const { databaseUrl, issuer, port } = config
+  if (databaseUrl === null) throw new TypeError('workers need the url of a database')
+  const { refuseTooManyWorkers, startWorkers, WorkerFailed } = await import('../../workers.ts')
+  await refuseTooManyWorkers(databaseUrl, count)
+  // Each reads its own configuration; what was found out here is the same for all of them.
+  const found = { DATABASE_URL: databaseUrl.reveal(), PROCURA_PORT: String(port) }
+  const env = { ...found, DATABASE_URL_FILE: undefined, PROCURA_PORT_FILE: undefined }
+  const running = await startWorkers({
+    count,
+    env,
+    say: (text) => {
+      printer.note(text)
+    },
+  }).catch((error: unknown) => {
+    if (error instanceof WorkerFailed) throw new CommandError(error.message, error.exit)
+    throw error
+  })
+  return { running, issuer: issuer ?? `http://localhost:${String(port)}` }
+}
+
+/** A replica, but that it gives its share only of what may be asked in a second. */
+async function serveAsWorker(config: Config, workers: number): Promise<void> {
+  const { joinCrew } = await import('../../worker.ts')
+  const crew = joinCrew()
+  try {
+    const startServer = await loadServer()
+    const log = createLogger(config.logLevel)
+    const running = await startServer(shareOf(config, workers), { log, crew })
+    crew.ready()
+    await crew.told
+    await running.stop()
+  } finally {
+    crew.leave()
+  }
+}
+
+/** So the limits hold for all workers together, however a caller's connections fall on them. */
+function shareOf(config: Config, workers: number): Config {
+  const { requestsPerSecond, callerPerSecond, sponsorPerSecond, tenantPerSecond } = config
+  const share = (rate: number) => Math.max(1, Math.floor(rate / workers))
+  const given = (rate: number | null) => (rate === null ? null : share(rate))
+  return {
+    ...config,
+    requestsPerSecond: share(requestsPerSecond),
+    callerPerSecond: given(callerPerSecond),
+    sponsorPerSecond: given(sponsorPerSecond),
+    tenantPerSecond: given(tenantPerSecond),
   }
 }
