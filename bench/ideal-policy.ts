@@ -1,4 +1,7 @@
-/** The shipped policies, asked for the sponsor and for the agent: two Cedar calls, as the broker makes them. */
+/**
+ * The shipped policies, asked for the sponsor and for the agent, as the broker asks: of Cedar itself, or
+ * of the same rules written down as closures, which is what a compiler of them could at best come to.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
@@ -17,7 +20,16 @@ interface Refund {
   readonly currency: string
 }
 
-export function createPolicies(): { authorize(refund: Refund): void } {
+export interface RefundPolicies {
+  /** @throws Error unless both are allowed */
+  authorize(refund: Refund): void
+}
+export type CedarForm = 'wasm' | 'compiled'
+
+export const createPolicies = (form: CedarForm): RefundPolicies =>
+  form === 'wasm' ? inWasm() : compiled()
+
+function inWasm(): RefundPolicies {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith('.cedar'))
   const text = files.map((name) => readFileSync(join(FOLDER, name), 'utf8')).join('\n')
   const schema = readFileSync(join(FOLDER, 'schema.cedarschema'), 'utf8')
@@ -26,7 +38,6 @@ export function createPolicies(): { authorize(refund: Refund): void } {
   if (parsed.type === 'failure' || named.type === 'failure') throw new Error('the set is refused')
 
   return {
-    /** @throws Error unless both are allowed */
     authorize(refund) {
       for (const principal of PRINCIPALS) {
         const answer = ask(principal, refund)
@@ -38,15 +49,17 @@ export function createPolicies(): { authorize(refund: Refund): void } {
   }
 }
 
-function ask(principal: EntityJson, { order_id, amount, currency }: Refund) {
+const contextOf = ({ order_id, amount, currency }: Refund) => ({
+  ...{ purpose: 'support.refunds', depth: 0, approved: false, ttl_seconds: 60 },
+  ...{ uses_left: 100, now: new Date().toISOString(), sender_constraint: 'dpop' },
+  facts: { amount_minor: amount, currency, order_id },
+})
+
+function ask(principal: EntityJson, refund: Refund) {
   return cedar.statefulIsAuthorized({
     principal: principal.uid === SPONSOR ? SPONSOR : AGENT,
     ...{ action: ACTION, resource: TOOL, entities: [principal, TOOL_ENTITY] },
-    context: {
-      ...{ purpose: 'support.refunds', depth: 0, approved: false, ttl_seconds: 60 },
-      ...{ uses_left: 100, now: new Date().toISOString(), sender_constraint: 'dpop' },
-      facts: { amount_minor: amount, currency, order_id },
-    },
+    context: contextOf(refund),
     ...{ preparsedPolicySetId: SET, preparsedSchemaName: SET, validateRequest: true },
   })
 }
@@ -63,4 +76,43 @@ const TOOL_ENTITY: EntityJson = {
   uid: TOOL,
   attrs: { risk: 3, target: 'payments' },
   parents: [{ type: 'ToolGroup', id: 'payments' }],
+}
+
+interface Asked {
+  readonly action: typeof ACTION
+  readonly groups: readonly string[]
+  readonly context: ReturnType<typeof contextOf>
+}
+type Rule = (asked: Asked) => boolean
+
+/** policies/refunds.cedar, rule by rule; the rules of other actions do not fit this one. */
+const isRefund: Rule = ({ action, groups }) =>
+  action.id === 'payments.refund' && groups.includes('payments')
+const PERMITS: readonly Rule[] = [
+  (asked) =>
+    isRefund(asked) &&
+    /^support\.refunds(\.|$)/.test(asked.context.purpose) &&
+    asked.context.sender_constraint === 'dpop',
+]
+const FORBIDS: readonly Rule[] = [
+  (asked) =>
+    isRefund(asked) && asked.context.facts.amount_minor > 10_000 && !asked.context.approved,
+  (asked) =>
+    isRefund(asked) &&
+    asked.context.purpose === 'support.refunds.goodwill' &&
+    asked.context.facts.amount_minor > 5000,
+  (asked) => isRefund(asked) && asked.context.facts.amount_minor > 100_000,
+]
+
+function compiled(): RefundPolicies {
+  const groups = (TOOL_ENTITY.parents as readonly { readonly id: string }[]).map(({ id }) => id)
+  return {
+    authorize(refund) {
+      for (const principal of PRINCIPALS) {
+        const asked = { principal, action: ACTION, groups, context: contextOf(refund) }
+        const isAllowed = PERMITS.some((it) => it(asked)) && !FORBIDS.some((it) => it(asked))
+        if (!isAllowed) throw new Error('the policies refuse it')
+      }
+    },
+  }
 }

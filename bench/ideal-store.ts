@@ -1,4 +1,8 @@
-/** The ideal's ledger: one connection, one statement and one commit for all that waited for the last. */
+/**
+ * The ideal's ledger: one connection a process, one statement and one commit for all that waited for the
+ * last. Of several processes one writes at a time: a lock of the database, taken in that very statement,
+ * was cheaper than handing leaves from one process to another.
+ */
 import { Client, Pool } from 'pg'
 import { leafHash } from './ideal-jws.ts'
 
@@ -31,15 +35,13 @@ export async function openStore(url: string): Promise<Store> {
   const accounts = new Pool({ connectionString: url, max: 1 })
   const waiting: Job[] = []
   let isWriting = false
-  let next = 0
 
   async function drain(): Promise<void> {
     isWriting = true
     while (waiting.length > 0) {
       const jobs = waiting.splice(0, BATCH_MAX)
       try {
-        await append(client, next, jobs)
-        next += jobs.length
+        await append(client, jobs)
         for (const { resolve } of jobs) resolve()
       } catch (error) {
         for (const { reject } of jobs) reject(error)
@@ -65,31 +67,45 @@ export async function openStore(url: string): Promise<Store> {
 }
 
 /** The debit is conditional, and its row count is checked: an overdrawn account stops the batch. */
-const APPEND = `
-with job as materialized (
-  select * from jsonb_to_recordset($1::jsonb) as j
-    (index bigint, event_id text, credential text, entry text, hash text, account text)
-), wanted as (
-  select account, count(*) as uses from job where account is not null group by account
-), debit as (
-  update budget b set used = b.used + w.uses from wanted w
-  where b.account = w.account and b.used + w.uses <= b.bound returning b.account
-), intents as (
-  insert into intent select credential, entry from job where account is not null
-), leases as (
-  insert into lease (id) select credential from job where account is null
-), leaves as (
-  insert into leaf select index, event_id, entry, decode(hash, 'hex') from job
-)
-select (select count(*) from debit) = (select count(*) from wanted) as fits`
+export const IDEAL_SCHEMA = `
+create table leaf (
+  index bigint primary key, event_id text not null unique, entry text not null, hash bytea not null);
+create table budget (account text primary key, bound bigint not null, used bigint not null default 0);
+create table intent (id text primary key, entry text not null);
+create table lease (id text primary key, activated_at timestamptz not null default now());
+create function append(jobs jsonb) returns void language plpgsql as $$
+declare
+  first bigint;
+  fits boolean;
+begin
+  perform pg_advisory_xact_lock(6962);
+  select coalesce(max(index) + 1, 0) into first from leaf;
+  with job as materialized (
+    select * from rows from (jsonb_to_recordset(jobs) as
+      (event_id text, credential text, entry text, hash text, account text))
+      with ordinality as j (event_id, credential, entry, hash, account, nth)
+  ), wanted as (
+    select account, count(*) as uses from job where account is not null group by account
+  ), debit as (
+    update budget b set used = b.used + w.uses from wanted w
+    where b.account = w.account and b.used + w.uses <= b.bound returning b.account
+  ), intents as (
+    insert into intent select credential, entry from job where account is not null
+  ), leases as (
+    insert into lease (id) select credential from job where account is null
+  ), leaves as (
+    insert into leaf select first + nth - 1, event_id, entry, decode(hash, 'hex') from job
+  )
+  select (select count(*) from debit) = (select count(*) from wanted) into fits;
+  if not fits then
+    raise exception 'an account is overdrawn';
+  end if;
+end $$`
 
-async function append(client: Client, first: number, jobs: readonly Job[]): Promise<void> {
-  const rows = jobs.map(({ row: { eventId, ...row } }, at) => ({
+async function append(client: Client, jobs: readonly Job[]): Promise<void> {
+  const rows = jobs.map(({ row: { eventId, ...row } }) => ({
     ...row,
-    ...{ index: first + at, event_id: eventId, hash: leafHash(row.entry) },
+    ...{ event_id: eventId, hash: leafHash(row.entry) },
   }))
-  const { rows: answers } = await client.query<{ fits: boolean }>({
-    ...{ name: 'append', text: APPEND, values: [JSON.stringify(rows)] },
-  })
-  if (answers[0]?.fits !== true) throw new Error('an account is overdrawn')
+  await client.query({ name: 'append', text: 'select append($1)', values: [JSON.stringify(rows)] })
 }

@@ -1,8 +1,17 @@
 /**
- * The floor that the broker is held against: one process and node:http, with nothing but what a mint
- * needs, in the broker's own order. It keeps no promise about anything but the happy path.
+ * The floor that the broker is held against: node:http with nothing but what a mint needs, in the broker's
+ * own order. It keeps no promise about anything but the happy path.
+ *
+ * `node bench/ideal.ts <workers> <wasm | compiled>`
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
+import cluster from 'node:cluster'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+} from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { z } from 'zod'
@@ -22,34 +31,66 @@ const Ask = z.strictObject({
 })
 type Ask = z.infer<typeof Ask>
 
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const [workers = '1', form = 'wasm'] = process.argv.slice(2)
+const count = Number(workers)
+// Whoever forks makes the key, so that each worker knows the sessions of the others.
+const pem = process.env['IDEAL_KEY'] ?? newKey()
+const privateKey = createPrivateKey(pem)
+const publicKey = createPublicKey(privateKey)
 const SESSION = encode({ alg: 'ES256', typ: 'at+jwt', kid: 'session' })
 const DECISION = encode({ alg: 'ES256', typ: 'pdp-decision+jwt', kid: 'decision' })
 const CREDENTIAL = encode({ alg: 'ES256', typ: 'at+jwt', kid: 'credential' })
 
 const store = await openStore(process.env['DATABASE_URL'] ?? '')
-const policies = createPolicies()
+const policies = createPolicies(form === 'compiled' ? form : 'wasm')
 const proofKeys = new Map<string, KeyObject>()
 const usedProofs = new Set<string>()
 
-// As long as the broker's: a connection that closes under a caller would void the run.
-const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
-  handle(req, res).catch((error: unknown) => {
-    send(res, 500, { error: error instanceof Error ? error.message : 'unknown' })
+if (cluster.isPrimary && count > 1) await lead()
+else serve()
+
+async function lead(): Promise<void> {
+  await store.end()
+  const port = await new Promise<number>((resolve) => {
+    let listening = 0
+    cluster.on('listening', (_worker, at) => {
+      listening += 1
+      if (listening === count) resolve(at.port)
+    })
+    for (let nth = 0; nth < count; nth += 1) cluster.fork({ IDEAL_KEY: pem })
   })
-})
-server.listen(0, '127.0.0.1', () => {
-  const { port } = server.address() as AddressInfo
   process.stdout.write(`ready      http://localhost:${String(port)}\n`)
-})
-process.once('SIGTERM', () => {
-  server.close(() => {
-    store.end().catch((error: unknown) => {
-      process.stderr.write(`${String(error)}\n`)
+  process.once('SIGTERM', () => {
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM')
+  })
+}
+
+function serve(): void {
+  // As long as the broker's: a connection that closes under a caller would void the run.
+  const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
+    handle(req, res).catch((error: unknown) => {
+      send(res, 500, { error: error instanceof Error ? error.message : 'unknown' })
     })
   })
-  server.closeAllConnections()
-})
+  server.listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as AddressInfo
+    if (cluster.isPrimary) process.stdout.write(`ready      http://localhost:${String(port)}\n`)
+  })
+  process.once('SIGTERM', () => {
+    server.close(() => {
+      store.end().then(
+        () => cluster.worker?.disconnect(),
+        (error: unknown) => process.stderr.write(`${String(error)}\n`),
+      )
+    })
+    server.closeAllConnections()
+  })
+}
+
+function newKey(): string {
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
 
 async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const body = await bodyOf(req)

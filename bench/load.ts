@@ -1,78 +1,103 @@
-/** A closed loop of callers: each asks for the next credential when it has got the last. */
-import { type Client, createClient } from '../src/client/client.ts'
+/** Who asks: fresh runs of an agent, and the process that sends their requests. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createClient } from '../src/client/client.ts'
 import { generateKey } from '../src/client/key.ts'
 import { createCaller } from '../src/client/person.ts'
 import { selfAssertion } from '../src/cli/context.ts'
 import type { PersonName } from '../src/cli/dev/issuer.ts'
 import { textIn } from '../src/cli/member.ts'
+import type { Driven, FromLoad, Minted, Order, RunOf } from './load-order.ts'
 
-/** Runs for each server; a consent to a tool of high risk is for at most 1,000 uses. */
+/** Runs for each turn; a consent to a tool of high risk is for at most 1,000 uses. */
 const RUNS = 32
 const USES = 1000
-const ASK = {
-  tool: 'payments.refund',
-  arguments: { order_id: 'EU-2026/10231', amount: 900, currency: 'EUR' },
-} as const
-
-export interface Driven {
-  readonly mints: number
-  readonly seconds: number
-  /** Milliseconds, of each mint. */
-  readonly latencies: readonly number[]
-}
+/** Of them at a time: what is prepared is no load. */
+const LANES = 4
 
 /** Fresh runs of one agent, each with its own key, session and consent. */
-export async function productClients(
+export async function productRuns(
   issuer: string,
   token: (person: PersonName) => string,
-): Promise<Client[]> {
+): Promise<RunOf[]> {
   const sponsor = createCaller(issuer, () => token('kim'))
   const registered = generateKey()
   const workload = { kind: 'jwk', jwk: registered.publicJwk }
   const agent = textIn(await sponsor.post('/v1/agents', { name: 'bench-bot', workload }), 'id')
-  return await connected(async () => {
+  return await runs(async () => {
     const consent = await sponsor.post('/v1/consents', {
-      ...{ agent_id: agent, tools: [ASK.tool], purpose: 'support.refunds', max_uses: USES },
-      expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+      ...{ agent_id: agent, tools: ['payments.refund'], purpose: 'support.refunds' },
+      ...{ max_uses: USES, expires_at: new Date(Date.now() + 3_600_000).toISOString() },
     })
+    const key = generateKey()
     const assertion = () => selfAssertion(agent, registered, issuer)
-    return createClient({ issuer, key: generateKey(), assertion, consent: textIn(consent, 'id') })
+    const client = createClient({ issuer, key, assertion, consent: textIn(consent, 'id') })
+    return { jwk: key.exportJwk(), token: textIn(await client.connect(), 'access_token') }
   })
 }
 
-export async function idealClients(issuer: string): Promise<Client[]> {
+export async function idealRuns(issuer: string): Promise<RunOf[]> {
   const assertion = () => ({ type: 'jwt-bearer', token: 'none' }) as const
-  return await connected(() =>
-    Promise.resolve(createClient({ issuer, key: generateKey(), assertion })),
-  )
+  return await runs(async () => {
+    const key = generateKey()
+    const session = await createClient({ issuer, key, assertion }).connect()
+    return { jwk: key.exportJwk(), token: textIn(session, 'access_token') }
+  })
 }
 
-async function connected(make: () => Promise<Client>): Promise<Client[]> {
-  const clients = await Promise.all(Array.from({ length: RUNS }, make))
-  await Promise.all(clients.map((client) => client.connect()))
-  return clients
+async function runs(make: () => Promise<RunOf>): Promise<RunOf[]> {
+  const made: RunOf[] = []
+  const lane = async () => {
+    while (made.length < RUNS) made.push(await make())
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+  return made
 }
 
-/** Drives for so many seconds; every answer must be a credential. The runs take turns. */
-export async function drive(
-  clients: readonly Client[],
-  callers: number,
-  seconds: number,
+export interface Load {
+  /** @throws Error when any answer was not a credential */
+  drive(order: Order, minted: (minted: Minted) => void): Promise<Driven>
+  stop(): Promise<void>
+}
+
+export function startLoad(): Load {
+  const child = fork(join(import.meta.dirname, 'load-process.ts'), { serialization: 'advanced' })
+  return {
+    drive: (order, minted) => drive(child, order, minted),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.disconnect()
+      await gone
+    },
+  }
+}
+
+function drive(
+  child: ChildProcess,
+  order: Order,
+  minted: (minted: Minted) => void,
 ): Promise<Driven> {
-  const latencies: number[] = []
-  const began = performance.now()
-  const end = began + seconds * 1000
-  await Promise.all(
-    Array.from({ length: callers }, async (_, caller) => {
-      const own = clients.filter((_client, at) => at % callers === caller)
-      for (let turn = 0; performance.now() < end; turn += 1) {
-        const sent = performance.now()
-        const answer = await own[turn % own.length]?.requestCredential(ASK)
-        if (answer?.status !== 'active')
-          throw new Error('a mint was not answered with a credential')
-        latencies.push(performance.now() - sent)
+  return new Promise((resolve, reject) => {
+    const over = () => {
+      child.off('message', listen)
+      child.off('exit', gone)
+    }
+    const gone = () => {
+      reject(new Error('the load ended before its time'))
+    }
+    const listen = (message: FromLoad) => {
+      if ('minted' in message) {
+        minted(message.minted)
+        return
       }
-    }),
-  )
-  return { mints: latencies.length, seconds: (performance.now() - began) / 1000, latencies }
+      over()
+      if ('driven' in message) resolve(message.driven)
+      else reject(new Error(message.failed))
+    }
+    child.on('message', listen)
+    child.once('exit', gone)
+    child.send(order)
+  })
 }

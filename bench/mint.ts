@@ -3,123 +3,211 @@
  * PostgreSQL. What counts is the ratio of their CPU a mint; rates and latencies are told beside it.
  */
 import { availableParallelism, loadavg } from 'node:os'
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { createUndo } from '../src/cli/signals.ts'
-import type { Client } from '../src/client/client.ts'
-import { nextIndex, writtenSince } from './count.ts'
-import { drive, idealClients, productClients } from './load.ts'
-import { cpuOf, tableOf, type Turn } from './report.ts'
-import { type ServerProcess, startServerProcess } from './server-process.ts'
-import { type Side, startWorld } from './world.ts'
+import { createUndo, untilStopped } from '../src/cli/signals.ts'
+import { AGAINST, type Name, startContenders } from './contender.ts'
+import { type Amount, fill } from './fill.ts'
+import { startLoad } from './load.ts'
+import { meterPostgres, syncMicros } from './machine.ts'
+import { cpuOf, insideOf, postgresOf, rateOf, shapeOf, tableOf } from './report.ts'
+import { type Bench, type Shape, takeTurn, type Turn } from './turn.ts'
+import { startWorld } from './world.ts'
 
-const CALLERS = [1, 32]
 const WARM_UP_SECONDS = 2
+const MOST_CALLERS = 32
 /** Whatever hangs, it ends: the children go when they lose us. */
-const LONGEST_MS = 15 * 60_000
-
-/** The ideal was seen to trap in V8's deoptimiser; calls of Wasm that are inlined are the suspect. */
-const NO_WASM_INLINING = '--no-turbo-inline-js-wasm-calls'
+const LONGEST_MS = 25 * 60_000
 
 interface Options {
   readonly seconds: number
   readonly rounds: number
+  readonly callers: readonly number[]
+  readonly workers: readonly number[]
+  readonly open: boolean
+  readonly rate?: number
   readonly profile?: string
+  readonly gate?: boolean
+  readonly filled?: string | true
 }
 
-interface Contender {
-  readonly name: 'product' | 'ideal'
-  readonly table: 'ledger.leaf' | 'leaf'
-  readonly side: Side
-  readonly process: ServerProcess
-  readonly clients: () => Promise<Client[]>
-}
+/** Product ÷ the ideal that it is held against, CPU a mint: more than this fails the gate. */
+const RATIO_MAX = 5.2
+const GATE = { seconds: 2, rounds: 3, callers: [MOST_CALLERS], workers: [1], open: false } as const
+const FILLED = { leases: 1_000_000, entries: 5_000_000 }
 
 const number = (max: number) => (text: string) => {
   const value = Number(text)
   if (Number.isFinite(value) && value > 0 && value <= max) return value
   throw new Error(`${text} is not between 0 and ${String(max)}`)
 }
+const numbers = (max: number) => (text: string) => text.split(',').map(number(max))
 
 await new Command('bench')
-  .option('--seconds <n>', 'of each turn', number(15), 3)
+  .option('--seconds <n>', 'of each turn', number(60), 3)
   .option('--rounds <n>', 'turns of each server', number(20), 2)
+  .option('--callers <list>', 'of the closed loop', numbers(256), [1, MOST_CALLERS])
+  .option('--workers <list>', 'processes of each server', numbers(64), [1, 2])
+  .option(
+    '--rate <n>',
+    'arrivals a second of the open loop (half of what was reached)',
+    number(1e5),
+  )
+  .option('--no-open', 'no open loop')
   .option('--profile <folder>', 'where Node writes a CPU profile of the broker')
-  .action(bench)
+  .option('--gate', 'short; ends with 1 if a mint costs more than it may')
+  .option('--filled [leases,entries]', 'the same again, on a database that has been in use')
+  .action((options: Options) => bench(options.gate === true ? { ...options, ...GATE } : options))
   .parseAsync()
 
 async function bench(options: Options): Promise<void> {
   const late = setTimeout(() => process.exit(1), LONGEST_MS)
   const undo = createUndo()
+  const stopped = untilStopped().then((signal) => {
+    throw new Error(`stopped by ${signal}`)
+  })
   try {
-    const { contenders, postgres } = await start(options, undo)
-    const load = loadavg()[0] ?? NaN
-    for (const contender of contenders) await drive(await contender.clients(), 32, WARM_UP_SECONDS)
-    const turns: Turn[] = []
-    for (const callers of CALLERS)
-      for (let round = 0; round < options.rounds; round += 1)
-        for (const contender of contenders)
-          turns.push(await takeTurn(contender, callers, options.seconds))
-    tell(turns, postgres, load)
+    await Promise.race([run(options, undo), stopped])
   } finally {
     await undo.run()
     clearTimeout(late)
   }
 }
 
-async function start({ profile }: Options, undo: ReturnType<typeof createUndo>) {
+async function run(options: Options, undo: ReturnType<typeof createUndo>): Promise<void> {
+  const load = loadavg()[0] ?? NaN
+  const its = await prepare(undo)
+  tellMachine(its, load)
+  const names = namesFor(options)
+  const fresh = await measureAll(its, names, options)
+  if (options.gate === true) judge(fresh)
+  if (options.filled === undefined) return
+  await fill(its.world, amountOf(options.filled))
+  tellGrowth(fresh, await measureAll(its, names, options, fresh))
+}
+
+async function prepare(undo: ReturnType<typeof createUndo>): Promise<Bench> {
   const world = await startWorld()
   undo.push(() => world.stop())
-  const { people, product, ideal } = world
-  const main = join(import.meta.dirname, '..', 'src', 'cli', 'main.ts')
-  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const broker = await startServerProcess({ args: [...profiling, main, 'serve'], env: product.env })
-  undo.push(() => broker.stop())
-  const floor = await startServerProcess({
-    ...{ args: [NO_WASM_INLINING, join(import.meta.dirname, 'ideal.ts')], env: ideal.env },
-  })
-  undo.push(() => floor.stop())
-  const { issuer } = broker
-  const contenders: Contender[] = [
-    {
-      ...{ name: 'product', table: 'ledger.leaf', side: product, process: broker },
-      clients: () => productClients(issuer, (person) => people.token(person, issuer)),
-    },
-    {
-      ...{ name: 'ideal', table: 'leaf', side: ideal, process: floor },
-      clients: () => idealClients(floor.issuer),
-    },
-  ]
-  return { contenders, postgres: world.postgres }
+  const load = startLoad()
+  undo.push(() => load.stop())
+  return { world, load, postgres: await meterPostgres(world.product.databaseUrl) }
 }
 
-/** @throws Error, and the run is void, unless each mint left exactly two leaves */
-async function takeTurn(contender: Contender, callers: number, seconds: number): Promise<Turn> {
-  const { name, table, side, process: server } = contender
-  const clients = await contender.clients()
-  const first = await nextIndex(side.databaseUrl, table)
-  const before = await server.cpuMicros()
-  const driven = await drive(clients, callers, seconds)
-  const cpuMicros = (await server.cpuMicros()) - before
-  const written = await writtenSince(side.databaseUrl, table, first)
-  if (written.leaves !== 2 * driven.mints) {
-    const found = `${String(written.leaves)} leaves for ${String(driven.mints)} mints`
-    throw new Error(`the run is void: ${name} left ${found}`)
+/** What is gated is held against one floor; what grows is compared with itself. */
+function namesFor({ gate, filled }: Options): readonly Name[] {
+  if (filled !== undefined) return ['product']
+  return gate === true ? ['product', AGAINST] : ['product', 'ideal wasm', 'ideal compiled']
+}
+
+/** @param before whose open loops are driven at the same rates again */
+async function measureAll(
+  its: Bench,
+  names: readonly Name[],
+  options: Options,
+  before: readonly (readonly Turn[])[] = [],
+): Promise<Turn[][]> {
+  const all: Turn[][] = []
+  for (const workers of options.workers) {
+    const same = before.flat().filter((turn) => turn.workers === workers)
+    const [rate] = same.flatMap(({ shape }) => (shape.kind === 'open' ? shape.rate : []))
+    const again = rate === undefined ? {} : { rate }
+    const groups = await measure(its, names, { ...options, ...again, workers })
+    tell(groups)
+    all.push(...groups)
   }
-  return { ...driven, ...written, server: name, callers, cpuMicros }
+  return all
 }
 
-function tell(turns: readonly Turn[], postgres: string, load: number): void {
-  const of = (server: string, callers: number) =>
-    turns.filter((turn) => turn.server === server && turn.callers === callers)
-  const groups = CALLERS.flatMap((callers) => [of('product', callers), of('ideal', callers)])
-  const ratios = CALLERS.map((callers) => {
-    const ratio = cpuOf(of('product', callers)) / cpuOf(of('ideal', callers))
-    return `${ratio.toFixed(2)} with ${String(callers)}`
+/** A B A B: all servers with so many workers, in turns. */
+async function measure(
+  its: Bench,
+  names: readonly Name[],
+  options: Omit<Options, 'workers'> & { readonly workers: number },
+): Promise<Turn[][]> {
+  const { seconds, rounds, callers, open, rate, workers, profile } = options
+  const { contenders, stop } = await startContenders(its.world, names, { workers, profile })
+  try {
+    const groups: Turn[][] = []
+    const round = async (shape: Shape, wanted: readonly Name[]) => {
+      const taken = contenders
+        .filter(({ name }) => wanted.includes(name))
+        .map((contender) => ({ contender, turns: [] as Turn[] }))
+      for (let nth = 0; nth < rounds; nth += 1)
+        for (const { contender, turns } of taken) turns.push(await takeTurn(its, contender, shape))
+      groups.push(...taken.map(({ turns }) => turns))
+    }
+    for (const contender of contenders) await warmUp(its, contender)
+    for (const each of callers) await round({ kind: 'closed', callers: each, seconds }, names)
+    const reached = rateOf(groups.flat().filter(({ server }) => server === 'product'))
+    if (open)
+      await round({ kind: 'open', rate: rate ?? reached / 2, seconds }, ['product', AGAINST])
+    return groups
+  } finally {
+    await stop()
+  }
+}
+
+async function warmUp(its: Bench, contender: Parameters<typeof takeTurn>[1]): Promise<void> {
+  await takeTurn(its, contender, {
+    ...{ kind: 'closed', callers: MOST_CALLERS, seconds: WARM_UP_SECONDS },
   })
+}
+
+function tellMachine({ world }: Bench, load: number): void {
   const cores = `${String(availableParallelism())} cores, load ${load.toFixed(1)} before`
   const date = new Date().toISOString().slice(0, 10)
-  process.stdout.write(`${date}, ${cores}, Node ${process.versions.node}, PostgreSQL ${postgres}\n`)
+  const disk = `a sync of the disk ${syncMicros(world.dataDir).toFixed(0)} µs`
+  const versions = `Node ${process.versions.node}, PostgreSQL ${world.postgres}`
+  process.stdout.write(`${date}, ${cores}, ${versions}, ${disk}\n`)
+}
+
+function tell(groups: readonly (readonly Turn[])[]): void {
   process.stdout.write(`\n${tableOf(groups)}\n\n`)
-  process.stdout.write(`CPU a mint, product ÷ ideal: ${ratios.join(', ')} callers\n`)
+  for (const group of groups) {
+    const [first] = group
+    if (first?.server !== 'product' || first.shape.kind === 'open') continue
+    const { callers } = first.shape
+    for (const floor of groups) {
+      const [other] = floor
+      const isSame = other?.shape.kind === 'closed' && other.shape.callers === callers
+      if (!isSame || other.server === 'product') continue
+      const cpu = (cpuOf(group) / cpuOf(floor)).toFixed(2)
+      const rate = (rateOf(group) / rateOf(floor)).toFixed(2)
+      const what = `product ÷ ${other.server}${other.server === AGAINST ? ' (what counts)' : ''}`
+      const where = `${String(first.workers)} workers, ${String(callers)} callers`
+      process.stdout.write(`${what}, ${where}: CPU a mint ${cpu}, requests/s ${rate}\n`)
+    }
+  }
+  const proven = groups.flat().reduce((sum, turn) => sum + turn.proven, 0)
+  process.stdout.write(`${String(proven)} mints were proven to be in the ledger as it grew\n`)
+}
+
+function amountOf(filled: string | true): Amount {
+  if (filled === true) return FILLED
+  const [leases = NaN, entries = NaN] = filled.split(',').map(Number)
+  if (leases > 0 && entries > 0) return { leases, entries }
+  throw new Error(`${filled} is not a number of leases and one of entries`)
+}
+
+function judge(groups: readonly (readonly Turn[])[]): void {
+  const of = (name: Name) => groups.filter(([first]) => first?.server === name).flat()
+  const ratio = cpuOf(of('product')) / cpuOf(of(AGAINST))
+  const verdict = ratio <= RATIO_MAX ? 'within' : 'above'
+  process.stdout.write(`gate: ${ratio.toFixed(2)} is ${verdict} ${RATIO_MAX.toFixed(2)}\n`)
+  if (ratio > RATIO_MAX) process.exitCode = 1
+}
+
+/** What is the same on a fresh database and a filled one, side by side. */
+function tellGrowth(fresh: readonly (readonly Turn[])[], filled: readonly (readonly Turn[])[]) {
+  for (const [at, before] of fresh.entries()) {
+    const after = filled[at] ?? []
+    const grown = (of: (turns: readonly Turn[]) => number) =>
+      `${((of(after) / of(before) - 1) * 100).toFixed(0)} %`
+    const what = `${String(before[0]?.workers)} workers, ${before[0] ? shapeOf(before[0]) : ''}`
+    const all = [grown(cpuOf), grown(postgresOf), grown(rateOf), grown((it) => insideOf(it, 0.99))]
+    const [cpu = '', postgres = '', rate = '', p99 = ''] = all
+    process.stdout.write(
+      `filled ÷ fresh, ${what}: CPU ${cpu}, PostgreSQL ${postgres}, requests/s ${rate}, p99 inside ${p99}\n`,
+    )
+  }
 }

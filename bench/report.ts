@@ -1,24 +1,29 @@
 /** Turns of one server, put together and printed. */
-import type { Written } from './count.ts'
-import type { Driven } from './load.ts'
-
-export interface Turn extends Driven, Written {
-  readonly server: string
-  readonly callers: number
-  readonly cpuMicros: number
-}
+import type { Turn } from './turn.ts'
 
 /** CPU of the server a mint, in microseconds: the smallest of the rounds, which a busy machine moves least. */
-export function cpuOf(turns: readonly Turn[]): number {
-  return Math.min(...turns.map(({ cpuMicros, mints }) => cpuMicros / mints))
-}
+export const cpuOf = (turns: readonly Turn[]): number => smallest(turns, (turn) => turn.cpuMicros)
+
+/** Mints a second: the most of the rounds. */
+export const rateOf = (turns: readonly Turn[]): number =>
+  Math.max(...turns.map(({ mints, seconds }) => mints / seconds))
+
+export const postgresOf = (turns: readonly Turn[]): number =>
+  smallest(turns, (turn) => turn.postgresMicros)
+
+/** Milliseconds at the server's side, of all rounds. */
+export const insideOf = (turns: readonly Turn[], share: number): number =>
+  quantile(
+    turns.flatMap(({ tookMs }) => tookMs).sort((one, other) => one - other),
+    share,
+  )
 
 const HEADINGS = [
-  ...['server', 'callers', 'mints', 'requests/s', 'p50 ms', 'p99 ms'],
-  ...['CPU µs a mint', 'leaves a commit'],
+  ...['server', 'workers', 'load', 'requests/s', 'p50 ms', 'p99 ms', 'inside: p50', 'p99'],
+  ...['CPU µs a mint', 'PostgreSQL µs', 'load µs', 'leaves a commit', 'commits a mint', 'RSS MB'],
 ]
 
-/** A table in Markdown, one line for each server and number of callers. */
+/** A table in Markdown, one line for each group of turns that differ in nothing but when they were. */
 export function tableOf(groups: readonly (readonly Turn[])[]): string {
   const lines = [HEADINGS, HEADINGS.map((_, at) => (at === 0 ? '---' : '---:'))]
   return [...lines, ...groups.map(cellsOf)].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -26,19 +31,39 @@ export function tableOf(groups: readonly (readonly Turn[])[]): string {
 
 function cellsOf(turns: readonly Turn[]): string[] {
   const sum = (of: (turn: Turn) => number) => turns.reduce((total, turn) => total + of(turn), 0)
-  const sorted = turns.flatMap(({ latencies }) => latencies).sort((one, other) => one - other)
-  const mints = sum((turn) => turn.mints)
+  const all = (of: (turn: Turn) => readonly number[]) => turns.flatMap(of).sort((a, b) => a - b)
+  const [asked, inside] = [all((turn) => turn.latencies), all((turn) => turn.tookMs)]
+  const [first] = turns
   return [
-    turns[0]?.server ?? '',
-    String(turns[0]?.callers ?? 0),
-    String(mints),
-    (mints / sum(({ seconds }) => seconds)).toFixed(0),
-    quantile(sorted, 0.5).toFixed(1),
-    quantile(sorted, 0.99).toFixed(1),
+    first?.server ?? '',
+    String(first?.workers ?? 0),
+    first === undefined ? '' : shapeOf(first),
+    (sum((turn) => turn.mints) / sum(({ seconds }) => seconds)).toFixed(0),
+    ...[asked, inside].flatMap((sorted) => [
+      quantile(sorted, 0.5).toFixed(1),
+      quantile(sorted, 0.99).toFixed(1),
+    ]),
     cpuOf(turns).toFixed(0),
-    (sum(({ leaves }) => leaves) / sum(({ commits }) => commits)).toFixed(1),
+    told(
+      smallest(turns, (turn) => turn.postgresMicros),
+      0,
+    ),
+    smallest(turns, (turn) => turn.loadMicros).toFixed(0),
+    (sum(({ leaves }) => leaves) / sum(({ leafCommits }) => leafCommits)).toFixed(1),
+    told(sum(({ commits }) => commits) / sum(mintsOf), 2),
+    (Math.max(...turns.map(({ rssBytes }) => rssBytes)) / 1e6).toFixed(0),
   ]
 }
+
+export function shapeOf({ shape }: Turn): string {
+  if (shape.kind === 'open') return `${shape.rate.toFixed(0)}/s`
+  return shape.callers === 1 ? '1 caller' : `${String(shape.callers)} callers`
+}
+
+const mintsOf = ({ mints, extra }: Turn) => mints + extra
+const smallest = (turns: readonly Turn[], of: (turn: Turn) => number) =>
+  Math.min(...turns.map((turn) => of(turn) / mintsOf(turn)))
+const told = (value: number, digits: number) => (Number.isNaN(value) ? '–' : value.toFixed(digits))
 
 function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN

@@ -1,17 +1,19 @@
-/** A measured server: a process of its own, whose CPU is read over IPC. */
+/** A measured server: a process of its own, or several, whose CPU is read over IPC. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { isReading, type Reading } from './meter-reading.ts'
 
 const METER = join(import.meta.dirname, 'meter.ts')
-const START_MS = 30_000
-const STOP_MS = 30_000
+const START_MS = 60_000
+const STOP_MS = 60_000
+const READING_MS = 5_000
 
 export interface ServerProcess {
   readonly issuer: string
-  /** User and system time of all its threads since it began, in microseconds. */
-  cpuMicros(): Promise<number>
-  /** Resolves when the process is gone. */
+  /** Of all its processes, since they began; the times of answers, since it was last read. */
+  read(): Promise<Reading>
+  /** Resolves when it is gone. */
   stop(): Promise<void>
 }
 
@@ -30,7 +32,7 @@ export async function startServerProcess({ args, env }: Program): Promise<Server
   try {
     const issuer = await readyLine(child)
     tellEnd(child)
-    return { issuer, cpuMicros: () => cpuOf(child), stop: () => stop(child) }
+    return { issuer, read: () => read(child), stop: () => stop(child) }
   } catch (error) {
     await stop(child)
     throw error
@@ -56,11 +58,12 @@ function readyLine(child: ChildProcess): Promise<string> {
   })
 }
 
-async function cpuOf(child: ChildProcess): Promise<number> {
-  const answer = once(child, 'message', { signal: AbortSignal.timeout(5000) })
-  child.send('cpu')
-  const [usage] = (await answer) as [NodeJS.CpuUsage]
-  return usage.user + usage.system
+async function read(child: ChildProcess): Promise<Reading> {
+  const answer = once(child, 'message', { signal: AbortSignal.timeout(READING_MS) })
+  child.send('reading')
+  const [message] = (await answer) as [unknown]
+  if (!isReading(message)) throw new Error('a server said something else than what it has used')
+  return message.reading
 }
 
 /** A server that ends by itself voids the run; which one, and how, is worth knowing. */

@@ -15,10 +15,13 @@ import { startEmbedded } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { Secret } from '../src/domain/secret.ts'
 import { createKeys } from '../src/keys.ts'
+import { freePort } from '../src/cli/free-port.ts'
+import { IDEAL_SCHEMA } from './ideal-store.ts'
 
 export const POLICIES = join(import.meta.dirname, '..', 'policies')
 /** Far beyond what one machine does: what is measured is the work, not the limit. */
 const UNLIMITED = '1000000'
+const CONCURRENT = '1000'
 const IDEAL = 'ideal'
 
 export interface BenchWorld {
@@ -26,10 +29,17 @@ export interface BenchWorld {
   readonly postgres: string
   readonly product: Side
   readonly ideal: Side
+  /** On the same disk as the database. */
+  readonly dataDir: string
+  /** One port for all brokers of a run: their ledger is named after it. */
+  readonly issuer: string
   stop(): Promise<void>
 }
 export interface Side {
   readonly databaseUrl: string
+  readonly table: 'ledger.leaf' | 'leaf'
+  /** A database in which the server's own log may be readable. */
+  readonly walUrl: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -64,15 +74,21 @@ async function start(undo: ReturnType<typeof createUndo>): Promise<BenchWorld> {
   await sealTarget(where, ORDERS_TARGET, orders.admin.password)
   const trust = join(folder, 'trust.yaml')
   writeFileSync(trust, JSON.stringify(devTrust(people, orders, generateKey())))
+  const port = await freePort('127.0.0.1')
   const env = {
-    ...{ DATABASE_URL: url, PROCURA_DATA: dataDir, PROCURA_TRUST: trust, PROCURA_PORT: '0' },
+    ...{ DATABASE_URL: url, PROCURA_DATA: dataDir, PROCURA_TRUST: trust },
+    ...{ PROCURA_PORT: String(port), PROCURA_CONCURRENT: CONCURRENT },
     ...{ PROCURA_POLICIES: POLICIES, PROCURA_LOG: 'error' },
     PROCURA_REQUESTS_PER_SECOND: UNLIMITED,
   }
   const idealUrl = await idealDatabase(url)
   return {
-    ...{ people, postgres: version, product: { databaseUrl: url, env } },
-    ideal: { databaseUrl: idealUrl, env: { DATABASE_URL: idealUrl } },
+    ...{ people, dataDir, postgres: version, issuer: `http://localhost:${String(port)}` },
+    product: { databaseUrl: url, table: 'ledger.leaf', walUrl: idealUrl, env },
+    ideal: {
+      ...{ databaseUrl: idealUrl, table: 'leaf', walUrl: idealUrl },
+      env: { DATABASE_URL: idealUrl },
+    },
     stop: () => undo.run(),
   }
 }
@@ -82,16 +98,13 @@ async function idealDatabase(url: string): Promise<string> {
   const own = new URL(url)
   own.pathname = `/${IDEAL}`
   await withClient(url, (client) => client.query(`create database ${IDEAL}`))
-  await withClient(own.href, (client) => client.query(IDEAL_SCHEMA))
+  await withClient(own.href, async (client) => {
+    await client.query(IDEAL_SCHEMA)
+    await client.query(`do $$ begin create extension pg_walinspect;
+      exception when undefined_file or feature_not_supported then null; end $$`)
+  })
   return own.href
 }
-
-const IDEAL_SCHEMA = `
-create table leaf (
-  index bigint primary key, event_id text not null unique, entry text not null, hash bytea not null);
-create table budget (account text primary key, bound bigint not null, used bigint not null default 0);
-create table intent (id text primary key, entry text not null);
-create table lease (id text primary key, activated_at timestamptz not null default now())`
 
 export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url, application_name: 'procura-bench' })

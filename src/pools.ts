@@ -1,5 +1,6 @@
 /** One pool for each side: what a part may not do, its connections cannot. */
 import type { Pool } from 'pg'
+import { createBreaker } from './db/breaker.ts'
 import { createPool, type Role } from './db/connect.ts'
 import type { Secret } from './domain/secret.ts'
 
@@ -12,13 +13,17 @@ const SIDES = {
 } as const satisfies Record<string, { role: Role; max: number }>
 export type Side = keyof typeof SIDES
 
+/** What one process may take. */
+export const CONNECTIONS_MAX = Object.values(SIDES).reduce((sum, { max }) => sum + max, 0)
+
 export type Pools = Readonly<Record<Side, Pool>> & { end(): Promise<void> }
 
 export function openPools(url: Secret): Pools {
+  const breaker = createBreaker(url.reveal())
   const pools = Object.fromEntries(
     Object.entries(SIDES).map(([side, { role, max }]) => [
       side,
-      createPool({ url: url.reveal(), role, max, name: `procura ${side}` }),
+      createPool({ url: url.reveal(), role, max, name: `procura ${side}`, breaker }),
     ]),
   ) as Record<Side, Pool>
   return {

@@ -1,0 +1,71 @@
+/** One turn of one server: driven, and everything that was used and written meanwhile counted. */
+import { createCaller } from '../src/client/person.ts'
+import type { Contender } from './contender.ts'
+import { markOf, type Written, writtenSince } from './count.ts'
+import { createJournal } from './journal.ts'
+import type { Load } from './load.ts'
+import type { Driven } from './load-order.ts'
+import type { PostgresMeter } from './machine.ts'
+import type { BenchWorld } from './world.ts'
+
+/** So many callers in a closed loop, or so many arrivals a second. */
+export type Shape =
+  | { readonly kind: 'closed'; readonly callers: number; readonly seconds: number }
+  | { readonly kind: 'open'; readonly rate: number; readonly seconds: number }
+
+export interface Turn extends Driven, Written {
+  readonly server: Contender['name']
+  readonly workers: number
+  readonly shape: Shape
+  /** Of the server's processes. */
+  readonly cpuMicros: number
+  readonly rssBytes: number
+  /** Of PostgreSQL's. */
+  readonly postgresMicros: number
+  /** Milliseconds of each mint at the server's side. */
+  readonly tookMs: readonly number[]
+  /** Mints whose entries were proven to be in the ledger. */
+  readonly proven: number
+}
+
+export interface Bench {
+  readonly world: BenchWorld
+  readonly load: Load
+  readonly postgres: PostgresMeter
+}
+
+/** @throws Error, and the run is void, unless each mint left exactly two leaves, and those looked for are there */
+export async function takeTurn(
+  { world, load, postgres }: Bench,
+  contender: Contender,
+  shape: Shape,
+): Promise<Turn> {
+  const { name, workers, side, server } = contender
+  const runs = await contender.runs()
+  const mark = await markOf(side)
+  const before = { ...(await server.read()), postgres: postgres.cpuMicros() }
+  const journal = journalOf(world, contender)
+  const { issuer } = server
+  const driven = await load.drive({ ...shape, issuer, runs }, (minted) => journal?.note(minted))
+  const after = { ...(await server.read()), postgres: postgres.cpuMicros() }
+  const proven = (await journal?.settled()) ?? 0
+  const written = await writtenSince(side, mark)
+  const mints = driven.mints + driven.extra
+  if (written.leaves !== 2 * mints) {
+    const found = `${String(written.leaves)} leaves for ${String(mints)} mints`
+    throw new Error(`the run is void: ${name} left ${found}`)
+  }
+  return {
+    ...{ ...driven, ...written, server: name, workers, shape, proven },
+    cpuMicros: after.cpuMicros - before.cpuMicros,
+    rssBytes: after.rssBytes,
+    postgresMicros: after.postgres - before.postgres,
+    tookMs: after.tookMs,
+  }
+}
+
+/** The ideal has nothing that could be asked. */
+function journalOf({ people }: BenchWorld, { name, server: { issuer } }: Contender) {
+  if (name !== 'product') return null
+  return createJournal(createCaller(issuer, () => people.token('cleo', issuer)))
+}
