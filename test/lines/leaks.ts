@@ -1,0 +1,50 @@
+/** G5: what must stay secret is in no output and in no table, in no spelling. */
+import { expect } from 'vitest'
+import type { TwoBrokers } from './world.ts'
+
+/** Of very many, these are enough: they are all treated alike. */
+const LOOKED_FOR = 120
+
+export async function checkLeaks(two: TwoBrokers, secrets: ReadonlySet<string>): Promise<void> {
+  const places = { ...outputs(two), ...(await dump(two)) }
+  const all = [...secrets]
+  const step = Math.max(1, Math.floor(all.length / LOOKED_FOR))
+  for (const secret of all.filter((_, n) => n % step === 0)) {
+    for (const spelling of spellingsOf(secret)) {
+      for (const [place, text] of Object.entries(places)) {
+        expect(text.includes(spelling), `[G5] a secret in ${place}`).toBe(false)
+      }
+    }
+  }
+}
+
+function outputs({ brokers }: TwoBrokers): Record<string, string> {
+  return {
+    stdout: brokers.map(({ stdout }) => stdout()).join(''),
+    stderr: brokers.map(({ stderr }) => stderr()).join(''),
+  }
+}
+
+/** Every row of every table, as text. */
+async function dump({ database }: TwoBrokers): Promise<Record<string, string>> {
+  const tables = await database.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname in ('procura', 'ledger')`,
+  )
+  const places: Record<string, string> = {}
+  for (const { name } of tables) {
+    const rows = await database.query<{ row: string }>(`select t::text as row from ${name} t`)
+    places[name] = rows.map(({ row }) => row).join('\n')
+  }
+  return places
+}
+
+function spellingsOf(secret: string): string[] {
+  const octets = Buffer.from(secret)
+  const [raw, decoded] = [octets, Buffer.from(secret, 'base64url')]
+  const inHexAndBase64 = [raw, decoded].flatMap((it) => [
+    ...[it.toString('hex'), it.toString('base64').replace(/=+$/, '')],
+    it.toString('base64url'),
+  ])
+  return [...new Set([secret, encodeURIComponent(secret), ...inHexAndBase64])]
+}

@@ -1,0 +1,57 @@
+/** What a refusal must look like, wherever it comes from. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { isObject, parseTrusted } from '../../src/domain/json.ts'
+import type { Answer } from './wire.ts'
+
+export interface Refusal {
+  readonly status: number | readonly number[]
+  readonly code?: string
+  /** On /oauth/*, where it is another than `code`. */
+  readonly error?: string
+  readonly reason?: string
+  /** The finer cause, in the operator's log alone. */
+  readonly log?: string
+}
+
+const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'request_id', 'code']
+const OAUTH_MEMBERS = ['error', 'error_description', 'error_uri', 'code', 'request_id']
+const INSIDE = /\n\s+at |node_modules|\.[jt]s:\d|\/src\/|select .* from|insert into|procura\.\w+_/i
+
+/** G1: a problem, or OAuth's error; not kept by anybody; and nothing of the inside in it. */
+export function checkRefusal(answer: Answer, { status, code, error, reason }: Refusal): void {
+  const { body, headers, text, sent } = answer
+  const wanted = typeof status === 'number' ? [status] : status
+  expect(wanted, `status ${String(answer.status)}: ${text}`).toContain(answer.status)
+  const isOAuth = sent.path.startsWith('/oauth/') && !('type' in body)
+  expect(Object.keys(body), text).toEqual(expect.arrayContaining(isOAuth ? OAUTH_MEMBERS : MEMBERS))
+  if (code !== undefined) expect(body['code'], text).toBe(code)
+  if (error !== undefined) expect(body['error'], text).toBe(error)
+  if (reason !== undefined) expect(body['reason'], text).toBe(reason)
+  expect(headers.get('cache-control'), 'Cache-Control').toBe('no-store')
+  expect(headers.get('x-request-id')).toBe(body['request_id'])
+  expect(text, 'the inside').not.toMatch(INSIDE)
+  for (const secret of signaturesIn(answer)) expect(text).not.toContain(secret)
+}
+
+/** The signatures of the tokens that came with a call: enough to know a token by. */
+export function signaturesIn({ sent }: Pick<Answer, 'sent'>): string[] {
+  const { headers = [], body = '' } = sent
+  const texts = [...headers.map(([, value]) => value), Buffer.from(body).toString('latin1')]
+  return [...texts.join(' ').matchAll(/eyJ[\w-]+\.[\w-]+\.([\w-]{40,})/g)].map(([, it]) => it ?? '')
+}
+
+/** The one line that the broker wrote of this call. */
+export async function logLine(answer: Answer, stderr: () => string) {
+  const id = answer.headers.get('x-request-id') ?? ''
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    const line = stderr()
+      .split('\n')
+      .findLast((text) => text.includes(`"${id}"`) && text.includes('"msg":"request"'))
+    const fields = line === undefined ? null : parseTrusted(line)
+    if (fields !== null && isObject(fields)) return fields
+    if (performance.now() > deadline) throw new Error(`the log has no line of ${id}`)
+    await pause(3)
+  }
+}
