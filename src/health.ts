@@ -1,12 +1,18 @@
 /** Ready is: a leaf can be appended, the newest rules decide right, and what is recorded is signed. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Clock } from './domain/clock.ts'
-import type { Readiness } from './http/front.ts'
+import type { Readiness, Warning } from './http/front.ts'
 
 /** An answer serves everybody who asks within this time: asking takes turns that appends need. */
 const FRESH_MS = 1000
 /** Checkpoints are promised within five seconds of a leaf. */
 const UNSIGNED_MS_MAX = 10_000
+/** This machine's clock against the database's. What we sign and judge does not use it; others here do. */
+const OFFSET_MS_MAX = 5000
+/** Whoever asks again and again learns of a drain before the door is shut. */
+const TELL_MS = { least: 1000, most: 5000 }
+const TELL_LOOK_MS = 20
 
 export interface HealthOptions {
   readonly tenant: string
@@ -19,6 +25,8 @@ export interface HealthOptions {
   /** When everything recorded was last known to be signed. */
   readonly signedAt: () => Date
   readonly isDraining: () => boolean
+  /** What does not keep it from working, and should be mended. */
+  readonly warnings?: readonly Warning[]
 }
 
 export function createHealth(options: HealthOptions): { ready(): Promise<Readiness> } {
@@ -28,10 +36,16 @@ export function createHealth(options: HealthOptions): { ready(): Promise<Readine
     ready() {
       if (options.isDraining()) return Promise.resolve({ failing: 'draining' })
       const now = clock().getTime()
-      if (last === null || now - last.at >= FRESH_MS) last = { at: now, answer: look(options) }
+      if (last === null || now - last.at >= FRESH_MS)
+        last = { at: now, answer: lookAndWarn(options) }
       return last.answer
     },
   }
+}
+
+async function lookAndWarn(options: HealthOptions): Promise<Readiness> {
+  const { warnings = [] } = options
+  return { ...(await look(options)), ...(warnings.length > 0 && { warnings }) }
 }
 
 /** `failing` names the first part that is not there. */
@@ -74,5 +88,40 @@ async function tried(pool: Pool, work: (query: Query) => Promise<unknown>): Prom
     return outcome
   } catch {
     return false
+  }
+}
+
+export interface Watched {
+  ready(): Promise<Readiness>
+  /**
+   * Resolves when whoever asks regularly has been told of the drain, or would have asked by now.
+   * False where nobody does: there is no balancer, and nobody to wait for.
+   */
+  told(): Promise<boolean>
+}
+
+/** Not ready also where the machine's clock is wrong. Notes who asks, so that they can be told. */
+export function watchReadiness(
+  health: { ready(): Promise<Readiness> },
+  offsetMs: () => number,
+): Watched {
+  let askedAt = -Infinity
+  let everyMs = Infinity
+  return {
+    async ready() {
+      const now = performance.now()
+      everyMs = now - askedAt
+      askedAt = now
+      const answer = await health.ready()
+      const isWrong = Math.abs(offsetMs()) > OFFSET_MS_MAX
+      return answer.failing === null && isWrong ? { ...answer, failing: 'clock' } : answer
+    },
+    async told() {
+      const since = performance.now()
+      const patience = Math.min(TELL_MS.most, Math.max(TELL_MS.least, 3 * everyMs))
+      if (everyMs > TELL_MS.most || since - askedAt > patience) return false
+      while (askedAt <= since && performance.now() - since < patience) await pause(TELL_LOOK_MS)
+      return true
+    },
   }
 }

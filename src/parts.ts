@@ -9,6 +9,7 @@ import { createCredentials } from './delivery/credentials.ts'
 import { createVault } from './delivery/seal.ts'
 import { createSweeper } from './delivery/sweep.ts'
 import { createTargets } from './delivery/targets.ts'
+import { giveUpUnredeemed } from './delivery/unredeemed.ts'
 import { faultOf } from './fault.ts'
 import { createFront } from './front.ts'
 import { createMetrics } from './http/metrics.ts'
@@ -50,7 +51,8 @@ export async function createParts(slices: Slices) {
     },
   })
   const counted: typeof pdp.rule = (recorded) => {
-    metrics.count('procura_decisions_total', { answer: recorded.value.decision.answer.kind })
+    const { answer, evaluator } = recorded.value.decision
+    metrics.count('procura_decisions_total', { answer: answer.kind, evaluator })
     return pdp.rule(recorded)
   }
   const decider = createDecider({
@@ -108,11 +110,12 @@ function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
   }
 }
 
-async function createDeciding(slices: Slices, { ledgers, report }: Shared) {
+async function createDeciding(slices: Slices, { ledgers, metrics, report }: Shared) {
   const { config, issuer, keys, pools, clock } = slices
   const { tenant } = config
   const pdp = await createPdp({
-    ...{ tenant, pool: pools.pdp, ledger: ledgers.front, report },
+    ...{ tenant, pool: pools.pdp, ledger: ledgers.front, report, meter: metrics },
+    evaluator: config.policyEvaluator,
     signer: { issuer, keys: keys.decisions },
   })
   const budgets = createBudgets({ tenant, pool: pools.pdp })
@@ -150,6 +153,7 @@ function createDelivering(slices: Slices, { ledgers, metrics, report }: Shared) 
   return {
     cdp: createCdp({ ...cdpSide, decisions: { issuer, keys: keys.decisions } }),
     credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
+    giveUpUnredeemed: () => giveUpUnredeemed(tenant, ledgers.reaper),
     sweeper: createSweeper({
       ...{ ...common, targets: targetsOf(pools.reaper) },
       ...{ pool: pools.reaper, ledger: ledgers.reaper },

@@ -1,7 +1,10 @@
 /** Connections to the database: one pool per role, with limits on everything that could hang. */
-import { type ClientBase, Pool, type QueryResult, types } from 'pg'
+import { Socket } from 'node:net'
+import { type ClientBase, DatabaseError, Pool, type QueryConfig, type QueryResult, types } from 'pg'
 import type { Tx } from '../domain/tx.ts'
+import type { Breaker } from './breaker.ts'
 import { eachOn } from './each.ts'
+import { isGivenUp, isOutage } from './outage.ts'
 
 /** The database roles. What a role may not do, a connection that has it cannot. */
 export const ROLES = [
@@ -27,24 +30,35 @@ export interface PoolOptions {
   readonly name?: string
   /** Told when an idle connection breaks. The pool replaces it by itself. */
   readonly onBroken?: (error: Error) => void
+  /** For whoever answers others, and so must not wait: tighter limits, and quick noes while it is down. */
+  readonly breaker?: Breaker
 }
 
 const SEARCH_PATH = 'procura,ledger,pg_temp' // nobody's temporary table comes first
-const STATEMENT_MS = 5000
-const LOCK_MS = 3000
-const IDLE_IN_TRANSACTION_MS = 10_000
-const CONNECT_MS = 3000
+/** With the look of the breaker, nobody waits longer than five seconds for a database that is silent. */
+const SERVING = { statementMs: 2500, lockMs: 2000, idleInTransactionMs: 5000, connectMs: 2000 }
+const PATIENT = { statementMs: 5000, lockMs: 3000, idleInTransactionMs: 10_000, connectMs: 3000 }
+/** A plan that was made while a table was small is kept while it grows: let it be one by an index. */
+const BY_INDEX = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' }
+/** The server's own limit comes first, where there is a server. */
+const SILENCE_MS = 500
+const TRIES_MAX = 3
+/** Then a connection that does not end is cut. */
+const END_MS = 2000
 const INT8 = 20 // pg_type.oid
 
 /** Opens nothing yet: each connection is made when it is first needed. */
-export function createPool({ url, role, max, name, onBroken }: PoolOptions): Pool {
+export function createPool({ url, role, max, name, onBroken, breaker }: PoolOptions): Pool {
+  const limits = breaker === undefined ? PATIENT : SERVING
   const settings = {
     ...(role === null ? {} : { role }),
     search_path: SEARCH_PATH,
-    statement_timeout: STATEMENT_MS,
-    lock_timeout: LOCK_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    statement_timeout: limits.statementMs,
+    lock_timeout: limits.lockMs,
+    idle_in_transaction_session_timeout: limits.idleInTransactionMs,
+    ...(breaker === undefined ? {} : BY_INDEX),
   }
+  const sockets = new Set<Socket>()
   const pool = new Pool({
     connectionString: url,
     options: Object.entries(settings)
@@ -52,15 +66,52 @@ export function createPool({ url, role, max, name, onBroken }: PoolOptions): Poo
       .join(' '),
     max,
     application_name: name ?? role ?? 'procura',
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: STATEMENT_MS + 2000, // The server's own limit comes first, where there is a server.
+    connectionTimeoutMillis: limits.connectMs,
+    query_timeout: limits.statementMs + SILENCE_MS,
     keepAlive: true,
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
     types: { getTypeParser },
   })
   pool.on('error', (error) => onBroken?.(error))
   // One that breaks while it is lent would end the process; whoever has it is told by its query.
   pool.on('connect', (client) => client.on('error', () => undefined))
+  breaker?.guard(pool)
+  const query: Query = pool.query.bind(pool)
+  pool.query = orAgain(query) as Pool['query']
+  const end: () => Promise<void> = pool.end.bind(pool)
+  pool.end = ended(end, sockets)
   return pool
+}
+
+/** A goodbye that a silent server does not hear would keep this process from ending. */
+function ended(end: () => Promise<void>, sockets: ReadonlySet<Socket>): () => Promise<void> {
+  return async () => {
+    const late = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, END_MS)
+    await end().finally(() => {
+      if (sockets.size === 0) clearTimeout(late)
+    })
+  }
+}
+
+type Query = (asked: QueryConfig | string, values?: unknown[]) => Promise<QueryResult>
+
+/** A statement on a pool is a transaction of its own: one that was given up may be asked again, whole. */
+function orAgain(query: Query): Query {
+  return async (...asked) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await query(...asked)
+      } catch (error) {
+        if (!isGivenUp(error) || tries === TRIES_MAX) throw error
+      }
+    }
+  }
 }
 
 /**
@@ -77,13 +128,18 @@ export async function inTransaction<T>(pool: Pool, work: (tx: Tx) => Promise<T>)
     client.release()
     return result
   } catch (error) {
-    const isClean = await client.query('rollback').then(
-      () => true,
-      () => false,
-    )
-    client.release(!isClean)
+    const isSilent = isOutage(error) && !(error instanceof DatabaseError)
+    client.release(isSilent ? (error as Error) : await rollback(client))
     throw error
   }
+}
+
+/** Undefined when it worked; else the connection is of no more use. */
+function rollback(client: ClientBase): Promise<Error | undefined> {
+  return client.query('rollback').then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  )
 }
 
 /** Refuses a server that would acknowledge a commit which it may yet lose. Names the settings. */

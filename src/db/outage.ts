@@ -1,7 +1,9 @@
 /** Is it the question that is wrong, or is nobody there to answer? */
 
-/** SQLSTATE classes and codes that say the server is going, gone, full or too slow. */
-const DOWN = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|58...|XX00[12])$/
+/** SQLSTATE classes and codes that say the server is going, gone, full, too slow or too busy. */
+const DOWN = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|40001|40P01|58...|XX00[12])$/
+/** Deadlock or serialization failure: nothing was done, and doing it again may work. */
+const GIVEN_UP = /^40(P01|001)$/
 
 /** What the operating system and the driver say of a connection that cannot be made or kept. */
 const BROKEN = new Set([
@@ -14,14 +16,28 @@ const BROKEN = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  // No more descriptors or addresses to reach it with.
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'EADDRNOTAVAIL',
 ])
 const SAID =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|Client was closed)/
+  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|Client was closed)/
 
 /** True for errors after which nothing is known but that the database did not do its part. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return error.errors.some(isOutage)
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = codeOf(error)
   return DOWN.test(code) || BROKEN.has(code) || SAID.test(error.message)
+}
+
+/** True for what the database gave up for somebody else's sake. */
+export function isGivenUp(error: unknown): boolean {
+  return error instanceof Error && GIVEN_UP.test(codeOf(error))
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -13,11 +13,39 @@ export interface Claimed extends Held {
 
 export interface Claiming {
   readonly tenant: string
+  readonly target: string
   /** Names this claim; a write later is conditional on it. */
   readonly claim: string
   readonly limit: number
   /** In place of the database's time, for tests. */
   readonly now?: Date | undefined
+}
+
+/** Of a lease `l` and the first stop `s` under it, at `time.now`. */
+const DUE = `l.tenant = $1 and l.state in ('minting', 'active', 'revoke_pending')
+  and coalesce(l.claimed_until, '-infinity') < now
+  and coalesce(l.next_try_at, '-infinity') <= now
+  and case l.state
+    when 'minting' then l.updated_at < now - interval '30 s'
+    when 'active' then l.expires_at <= now or s.revocation is not null
+    else true end`
+const FIRST_STOP = `left join lateral (
+  select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
+) s on true`
+
+/** The targets at which something is due and claimed by nobody, configured or not. */
+export async function targetsDue(
+  pool: Pick<Pool, 'query'>,
+  tenant: string,
+  now?: Date,
+): Promise<string[]> {
+  const rows = await ask<{ target: string }>(pool, {
+    name: 'lease_targets_due',
+    text: `with time as materialized (select coalesce($2, clock_timestamp()) as now)
+      select distinct l.target from time, procura.lease l ${FIRST_STOP} where ${DUE}`,
+    values: [tenant, now ?? null],
+  })
+  return rows.map(({ target }) => target)
 }
 
 /**
@@ -26,37 +54,41 @@ export interface Claiming {
  */
 export async function claimDue(
   pool: Pick<Pool, 'query'>,
-  { tenant, claim, limit, now }: Claiming,
+  { tenant, target, claim, limit, now }: Claiming,
 ): Promise<Claimed[]> {
   const rows = await ask<Row & { revocation: RevocationId | null; stopped: string | null }>(pool, {
     name: 'lease_claim_due',
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
       due as (
         select l.tenant, l.id, s.revocation, s.kind as stopped
-        from time, procura.lease l
-        left join lateral (
-          select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
-        ) s on true
-        where l.tenant = $1 and l.state in ('minting', 'active', 'revoke_pending')
-          and coalesce(l.claimed_until, '-infinity') < now
-          and coalesce(l.next_try_at, '-infinity') <= now
-          and case l.state
-            when 'minting' then l.updated_at < now - interval '30 s'
-            when 'active' then l.expires_at <= now or s.revocation is not null
-            else true end
+        from time, procura.lease l ${FIRST_STOP}
+        where ${DUE} and l.target = $5
         order by l.attempts, l.expires_at limit $3
         for update of l skip locked
       )
       update procura.lease l set claim = $2, claimed_until = time.now + interval '30 s'
       from due, time where l.tenant = due.tenant and l.id = due.id
       returning ${COLUMNS}, due.revocation, due.stopped`,
-    values: [tenant, claim, limit, now ?? null],
+    values: [tenant, claim, limit, now ?? null, target],
   })
   return rows.map((row) => {
     const { revocation, stopped } = row
     const stop = revocation === null ? null : { revocation, kind: stopped ?? 'stopped' }
     const held = heldOf(row)
     return { ...held, claim, stop, reason: reasonOf(held, stop !== null) }
+  })
+}
+
+/** Gives back what was claimed and not ended: another sweeper need not wait for the claim to run out. */
+export async function releaseClaims(
+  pool: Pick<Pool, 'query'>,
+  tenant: string,
+  claims: readonly string[],
+): Promise<void> {
+  await ask(pool, {
+    text: `update procura.lease set claim = null, claimed_until = null
+           where tenant = $1 and claim = any($2::text[]) and ended_at is null`,
+    values: [tenant, claims],
   })
 }
 

@@ -1,4 +1,5 @@
 /** Time limits for whatever a target takes part in. */
+import { setTimeout as pause } from 'node:timers/promises'
 
 /**
  * Runs `work` for at most that many milliseconds. Its signal fires at the end, and the wait is over
@@ -21,4 +22,15 @@ export async function within<T>(
 
 export function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'TimeoutError'
+}
+
+/** Waits for all of it, however it ends, or for that many milliseconds. */
+export async function atMost(
+  milliseconds: number,
+  works: readonly Promise<unknown>[],
+): Promise<void> {
+  const done = new AbortController()
+  const late = pause(milliseconds, undefined, { signal: done.signal }).catch(() => undefined)
+  await Promise.race([Promise.allSettled(works), late])
+  done.abort()
 }

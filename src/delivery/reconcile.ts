@@ -16,7 +16,11 @@ export interface Reconciling {
 }
 
 /** The names of the orphans found; one that could not be ended is tried again next time. */
-export async function reconcile(options: Reconciling, name: string): Promise<string[]> {
+export async function reconcile(
+  options: Reconciling,
+  name: string,
+  stop?: AbortSignal,
+): Promise<string[]> {
   const { tenant, pool, targets, meter, trouble } = options
   const target = targets.get(name)
   if (target === undefined) throw new Error(`There is no target ${name}`)
@@ -32,6 +36,7 @@ export async function reconcile(options: Reconciling, name: string): Promise<str
   const ours = new Set(rows.map((row) => row.name))
   const orphans = there.filter((one) => !ours.has(one))
   for (const orphan of orphans) {
+    if (stop?.aborted === true) break
     meter?.count('procura_orphans_total', { target: name })
     await within(LIST_MS, (signal) => target.revoke(orphan, signal)).catch((error: unknown) =>
       trouble?.(error),

@@ -5,22 +5,23 @@ import type { EndReason } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { bySystem } from '../domain/request.ts'
-import { type Claimed, claimDue } from './claiming.ts'
+import { type Claimed, claimDue, releaseClaims, targetsDue } from './claiming.ts'
 import { PartlyRevoked } from './connector.ts'
-import { within } from './deadline.ts'
+import { atMost, within } from './deadline.ts'
 import { conclude, type Ending, FINAL, putOff } from './endings.ts'
 import { reconcile } from './reconcile.ts'
 import type { Targets } from './targets.ts'
 
-/** Claimed at once. With LANES at a time and REVOKE_MS each, done before the claim runs out. */
-const BATCH = 32
+/** At one target at a time; a target that hangs holds up no other. */
 const LANES = 8
+/** Less than a claim lasts. */
 const REVOKE_MS = 5000
 const ROUNDS_MAX = 100
 
 const TICK_MS = 1000
-const RECONCILE_TICKS = 60
-const BACK_OFF_MS = { first: 500, most: 30_000 }
+const RECONCILE_MS = 60_000
+const STOP_MS = 8000
+const BACK_OFF_MS = { first: 500, most: 20_000 }
 
 export interface SweepOptions {
   readonly tenant: string
@@ -42,70 +43,113 @@ export interface Sweeper {
   /** Ends the logins at one target that no live lease of ours names; their names. */
   reconcile(target: string): Promise<string[]>
   start(): void
-  /** Resolves when nothing of it runs any more. */
+  /** Begins nothing any more; waits for what runs, a while; what is left then, another may claim. */
   stop(): Promise<void>
   /** There is something to do now: somebody was stopped. */
   poke(): void
 }
 
 export function createSweeper(options: SweepOptions): Sweeper {
-  const { targets } = options
-  let timer: NodeJS.Timeout | null = null
-  let running: Promise<void> | null = null
-  let isPoked = false
-  let ticks = 0
+  const { tenant, pool, targets, trouble } = options
+  const sweeping = new Map<string, Promise<number>>()
+  const claims = new Set<string>()
+  const around: NodeJS.Timeout[] = []
+  let isStarted = false
+  const stopping = new AbortController()
+  const tell = (error: unknown) => trouble?.(error)
 
-  async function tick(): Promise<void> {
-    ticks += 1
-    isPoked = false
-    await sweep(options)
-    if (ticks % RECONCILE_TICKS !== 1) return
-    for (const name of targets.keys()) {
-      await reconcile(options, name).catch((error: unknown) => options.trouble?.(error))
-    }
-  }
-
-  /** One at a time. What goes wrong is told, and tried again at the next tick. */
-  function run(): void {
-    isPoked = true
-    running ??= tick()
-      .catch((error: unknown) => options.trouble?.(error))
-      .finally(() => {
-        running = null
-        if (isPoked && timer !== null) run()
+  /** Begins with every target that has something due and is not being swept. */
+  async function begin(now?: Date): Promise<Promise<number>[]> {
+    const due = await targetsDue(pool, tenant, now)
+    return due
+      .filter((target) => !sweeping.has(target) && !stopping.signal.aborted)
+      .map((target) => {
+        const sweep = { target, claims, signal: stopping.signal, now }
+        const swept = sweepTarget(options, sweep).finally(() => sweeping.delete(target))
+        sweeping.set(target, swept)
+        return swept
       })
   }
 
+  const look = oneAtATime(async () => {
+    for (const swept of await begin()) swept.catch(tell)
+  }, tell)
+
+  function repeat(round: () => void, everyMs: number): void {
+    around.push(setInterval(round, everyMs).unref())
+    round()
+  }
+
   return {
-    sweepOnce: (now) => sweep(options, now),
+    async sweepOnce(now) {
+      const ended = await Promise.all(await begin(now))
+      return ended.reduce((sum, count) => sum + count, 0)
+    },
     reconcile: (target) => reconcile(options, target),
     start() {
-      timer ??= setInterval(run, TICK_MS).unref()
-      run()
+      if (isStarted) return
+      isStarted = true
+      repeat(look.run, TICK_MS)
+      for (const target of targets.keys()) {
+        repeat(
+          oneAtATime(() => reconcile(options, target, stopping.signal), tell).run,
+          RECONCILE_MS,
+        )
+      }
     },
     async stop() {
-      if (timer !== null) clearInterval(timer)
-      timer = null
-      await running
+      isStarted = false
+      stopping.abort()
+      for (const timer of around.splice(0)) clearInterval(timer)
+      await atMost(STOP_MS, [look.underWay(), ...sweeping.values()])
+      if (claims.size > 0) await releaseClaims(pool, tenant, [...claims]).catch(tell)
     },
     poke() {
-      if (timer !== null) run()
+      if (isStarted) look.run()
     },
   }
 }
 
-async function sweep(options: SweepOptions, now?: Date): Promise<number> {
+/** Asked while it is under way, it begins again afterwards. What goes wrong is told. */
+function oneAtATime(work: () => Promise<unknown>, failed: (error: unknown) => void) {
+  let running: Promise<void> | null = null
+  let isAsked = false
+  const run = () => {
+    isAsked = true
+    running ??= (async () => {
+      while (isAsked) {
+        isAsked = false
+        await work().catch(failed)
+      }
+      running = null
+    })()
+  }
+  return { run, underWay: () => running ?? Promise.resolve() }
+}
+
+interface Sweep {
+  readonly target: string
+  /** Those that are being worked on. */
+  readonly claims: Set<string>
+  readonly signal: AbortSignal
+  readonly now: Date | undefined
+}
+
+async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<number> {
   const { tenant, pool } = options
+  const { target, claims, signal, now } = sweep
   let ended = 0
-  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+  for (let round = 0; round < ROUNDS_MAX && !signal.aborted; round += 1) {
     const claim = randomUUID()
-    const due = await claimDue(pool, { tenant, claim, limit: BATCH, now })
-    const queue = due[Symbol.iterator]()
-    const lane = async () => {
-      for (const lease of queue) if (await endOne(options, lease, now)) ended += 1
+    claims.add(claim)
+    try {
+      const due = await claimDue(pool, { tenant, target, claim, limit: LANES, now })
+      const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
+      ended += outcomes.filter(Boolean).length
+      if (due.length < LANES) break
+    } finally {
+      claims.delete(claim)
     }
-    await Promise.all(Array.from({ length: LANES }, lane))
-    if (due.length < BATCH) break
   }
   return ended
 }
@@ -142,7 +186,7 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
 const endedAs = (reason: Ending): EndReason | 'failed' =>
   FINAL[reason] === 'failed' ? 'failed' : (reason as EndReason)
 
-/** Doubles, up to half a minute, with as much chance in it as certainty; never ends. */
+/** Doubles, up to 20 seconds, with as much chance in it as certainty; never ends. */
 function backOff(attempts: number): number {
   const longest = Math.min(BACK_OFF_MS.most, BACK_OFF_MS.first * 2 ** Math.min(attempts, 10))
   return Math.round(longest * (0.5 + Math.random() / 2))

@@ -1,6 +1,7 @@
 /** The targets as configured, each bound to its connector: one shape, whatever is behind it. */
 import type { z } from 'zod'
 import type { Intent, Issued } from '../domain/lease.ts'
+import { createCircuit } from './circuit.ts'
 import { type Connector, NoEffect, type Revoked } from './connector.ts'
 
 /** A connector at one target. */
@@ -37,9 +38,33 @@ export function createTargets(
   const bound = Object.entries(declared).map(([name, { connector, ...settings }]) => {
     const kind = kinds.find((one) => one.name === connector)
     if (kind === undefined) throw new Error(`The target ${name} names no connector: ${connector}`)
-    return [name, kind.at(name, settings)] as const
+    return [name, spared(kind.at(name, settings))] as const
   })
   return new Map(bound)
+}
+
+/** The same target, left alone for a while when it has hung: nothing is made, and nothing confirmed. */
+function spared(target: Target): Target {
+  const circuit = createCircuit()
+  const silent = 'the target has not answered for a while'
+  return {
+    ...target,
+    issue: (intent, signal) =>
+      circuit.run(
+        () => target.issue(intent, signal),
+        () => new NoEffect(silent, { isTimeout: true }),
+      ),
+    revoke: (downstreamName, signal) =>
+      circuit.run(
+        () => target.revoke(downstreamName, signal),
+        () => new Error(silent),
+      ),
+    listOwn: (signal) =>
+      circuit.run(
+        () => target.listOwn(signal),
+        () => new Error(silent),
+      ),
+  }
 }
 
 export function kindOf<Settings, Permissions>(connector: Connector<Settings, Permissions>): Kind {

@@ -38,13 +38,16 @@ const found = (tenant: string): Rowwise => ({
  * agents and consents keep theirs; leases and approvals are over within hours.
  */
 export async function pruneKeys(pool: Pool, tenant: string): Promise<void> {
-  await ask(pool, {
-    name: 'request_key_prune',
-    text: `delete from procura.request_key where tenant = $1 and (caller, route, key) in (
-             select caller, route, key from procura.request_key
-             where tenant = $1 and created_at < clock_timestamp() - interval '26 hours'
-               and route not in ('POST /v1/agents', 'POST /v1/consents')
-             limit ${String(PRUNE_MAX)})`,
-    values: [tenant],
-  })
+  for (let forgotten = PRUNE_MAX; forgotten === PRUNE_MAX;) {
+    const rows = await ask(pool, {
+      name: 'request_key_prune',
+      text: `delete from procura.request_key where tenant = $1 and (caller, route, key) in (
+               select caller, route, key from procura.request_key
+               where tenant = $1 and created_at < clock_timestamp() - interval '26 hours'
+                 and route not in ('POST /v1/agents', 'POST /v1/consents')
+               limit ${String(PRUNE_MAX)}) returning 1`,
+      values: [tenant],
+    })
+    forgotten = rows.length
+  }
 }

@@ -6,9 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
-const START_SECONDS = 30
+const START_SECONDS = 55
 
 export interface Process {
+  readonly pid: number
   /** What it printed so far. */
   readonly stdout: () => string
   readonly stderr: () => string
@@ -46,7 +47,7 @@ export async function start(
     const signal = (name: NodeJS.Signals) => {
       child.kill(name)
     }
-    if (match) return { match, stdout, stderr, signal, ended }
+    if (match) return { pid: child.pid ?? 0, match, stdout, stderr, signal, ended }
     const isOver = child.exitCode !== null || child.signalCode !== null
     if (isOver || performance.now() > deadline) {
       child.kill('SIGKILL')
@@ -56,8 +57,11 @@ export async function start(
   }
 }
 
-export async function startBroker(env: Readonly<Record<string, string>>): Promise<BrokerProcess> {
-  const started = await start(['serve'], { PROCURA_PORT: '0', ...env }, READY)
+export async function startBroker(
+  env: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<BrokerProcess> {
+  const started = await start(['serve', ...options], { PROCURA_PORT: '0', ...env }, READY)
   const [, issuer = '', port = ''] = started.match
   return { ...started, issuer, port: Number(port) }
 }

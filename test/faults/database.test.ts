@@ -1,0 +1,145 @@
+/** One broker, never restarted, whose database goes through everything that a database can go through. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { expectClearAnswers, expectSound } from './audit.ts'
+import { ASK, type Call, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
+import type { FaultProxy } from './proxy.ts'
+import { eventually } from '../scenario/house.ts'
+import { aFaultyBroker, agentsAt, type FaultyBroker } from './world.ts'
+
+/** Whoever waits for a database that is silent is answered by then. */
+const SILENT_MS = 5000
+const INPUTS = ['ledger', 'database', 'replay_store']
+
+let world: FaultyBroker
+beforeAll(async () => {
+  world = await aFaultyBroker()
+})
+
+/** Under load. What holds after every fault is looked at once, after all of them. */
+async function survives(fault: () => Promise<unknown>) {
+  const journal = await underLoad(await agentsAt(world.home, world.issuer), fault)
+  const { calls, during, recoveryMs } = journal
+  expectClearAnswers(calls, INPUTS)
+  expect(outcomesOf(calls)['active'], 'the positive control').toBeGreaterThan(15)
+  expect(recoveryMs).toBeLessThan(R_SECONDS * 1000)
+  await eventually('being ready', async () => (await world.failing()) === null)
+  all.push(...calls)
+  return { ...journal, refused: during.filter(({ outcome }) => outcome !== 'active') }
+}
+const all: Call[] = []
+
+describe('a broker whose database', () => {
+  it('[F27] is shut down at once and started again, thrice, at random, loses nothing acknowledged', async () => {
+    const { postgres } = world
+    const { refused, calls } = await survives(async () => {
+      for (let n = 0; n < 3; n += 1) {
+        await postgres.stopAtOnce()
+        await pause(Math.random() * 800)
+        await postgres.start()
+        await pause(Math.random() * 800)
+      }
+    })
+    expect(refused.length).toBeGreaterThan(0)
+    expect(slowest(calls)).toBeLessThan(SILENT_MS)
+  }, 90_000)
+
+  it('[F27] is killed, every process of it, loses nothing acknowledged', async () => {
+    const { postgres } = world
+    const { calls } = await survives(async () => {
+      await postgres.kill()
+      await pause(500)
+      await postgres.start()
+    })
+    expect(slowest(calls)).toBeLessThan(SILENT_MS)
+  }, 90_000)
+
+  it('[F33] is frozen answers within five seconds that it cannot, then at once, and goes on by itself', async () => {
+    const { postgres } = world
+    const { calls, during, refused } = await survives(async () => {
+      postgres.freeze()
+      await pause(6000)
+      expect(await world.failing()).toMatch(/ledger|database/)
+      postgres.thaw()
+    })
+    expect(during.filter(({ outcome }) => outcome === 'active')).toEqual([])
+    expect(slowest(calls)).toBeLessThan(SILENT_MS)
+    // Once that is known, nobody waits for it: those are answered in no time.
+    const quick = refused.filter(({ ms }) => ms < 1000)
+    expect(quick.length).toBeGreaterThan(refused.length / 4)
+  }, 90_000)
+
+  it('[F33] cannot be reached, without being told, answers within five seconds and recovers within five', async () => {
+    const { line } = world
+    const { calls, during, recoveryMs } = await survives(async () => {
+      line.blackHole()
+      await pause(6000)
+      line.heal()
+    })
+    expect(during.filter(({ outcome }) => outcome === 'active')).toEqual([])
+    expect(slowest(calls)).toBeLessThan(SILENT_MS)
+    expect(recoveryMs).toBeLessThan(5000)
+  }, 90_000)
+
+  it('[F33] was silent, and whose old connections stay so for ever, uses none of them again', async () => {
+    const { line } = world
+    const { recoveryMs } = await survives(async () => {
+      line.blackHole()
+      await pause(4000)
+      line.forget()
+      line.heal()
+    })
+    expect(recoveryMs).toBeLessThan(5000)
+  }, 90_000)
+
+  it('[F33] is 200 ms further away is slow, or says so', async () => {
+    const { line, kim } = world
+    line.delay(100)
+    const calls = [await one(kim, ASK.refund)]
+    line.heal()
+    expectClearAnswers(calls, INPUTS)
+    expect(slowest(calls)).toBeLessThan(2 * SILENT_MS)
+    expect(await one(kim, ASK.refund)).toMatchObject({ outcome: 'active' })
+    all.push(...calls)
+  })
+
+  it.each([
+    [
+      'reset',
+      (line: FaultProxy) => {
+        line.reset()
+      },
+    ],
+    [
+      'closed at one end',
+      (line: FaultProxy) => {
+        line.halfClose()
+      },
+    ],
+    [
+      'cut in the middle of an answer',
+      (line: FaultProxy) => {
+        line.truncate(3)
+      },
+    ],
+    [
+      'refused',
+      (line: FaultProxy) => {
+        line.refuse()
+      },
+    ],
+  ])('[F33] has its connections %s is asked over new ones', async (_, spoil) => {
+    const { line } = world
+    await survives(async () => {
+      spoil(line)
+      await pause(500)
+      line.heal()
+    })
+  })
+
+  it('[I1, I2, I3, I7, I10] went through all that has lost and doubled nothing, and left nothing', async () => {
+    await expectSound(world, world.issuer, all)
+    world.broker.signal('SIGTERM')
+    expect(await world.broker.ended, 'it was never restarted').toBe(0)
+  }, 200_000)
+})
