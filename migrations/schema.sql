@@ -278,6 +278,25 @@ end $$;
 ALTER FUNCTION procura.give_up_unredeemed(log text, most integer) OWNER TO procura_owner;
 
 --
+-- Name: lease_is_due(); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.lease_is_due() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.due_at := case new.state
+    when 'minting' then new.updated_at + interval '30 s'
+    when 'active' then least(new.expires_at, new.next_try_at)
+    when 'revoke_pending' then coalesce(new.next_try_at, '-infinity')
+  end;
+  return new;
+end $$;
+
+ALTER FUNCTION procura.lease_is_due() OWNER TO procura_owner;
+
+--
 -- Name: lease_only_ends(); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -348,6 +367,48 @@ begin
 end $$;
 
 ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
+
+--
+-- Name: tell_leases(text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.tell_leases(log text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  since bigint;
+  newest bigint;
+begin
+  insert into procura.told (tenant, epoch) values (log, 0) on conflict do nothing;
+  select epoch into since from procura.told where tenant = log for update;
+  select max(epoch) into newest from procura.stop where tenant = log and epoch > since;
+  if newest is null then
+    return;
+  end if;
+  update procura.lease l set next_try_at = clock_timestamp()
+  from (
+    select l.tenant, l.id from procura.stop s join procura.lease l
+      on l.tenant = s.tenant and l.consent = s.id and l.due_at is not null
+      where s.tenant = log and s.epoch > since and s.kind = 'consent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from procura.stop s join procura.lease l
+      on l.tenant = s.tenant and l.agent = s.id and l.due_at is not null
+      where s.tenant = log and s.epoch > since and s.kind = 'agent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from procura.stop s join procura.lease l
+      on l.tenant = s.tenant and l.instance = s.id and l.due_at is not null
+      where s.tenant = log and s.epoch > since and s.kind = 'instance' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from procura.stop s join procura.lease l
+      on l.tenant = s.tenant and l.sponsor = s.id and l.due_at is not null
+      where s.tenant = log and s.epoch > since and s.kind = 'sponsor' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from procura.stop s join procura.lease l
+      on l.tenant = s.tenant and l.id = s.id and l.due_at is not null
+      where s.tenant = log and s.epoch > since and s.kind = 'credential' and s.epoch > l.revocation_epoch
+  ) stopped
+  where l.tenant = stopped.tenant and l.id = stopped.id and l.state = 'active';
+  update procura.told set epoch = newest where tenant = log;
+end $$;
+
+ALTER FUNCTION procura.tell_leases(log text) OWNER TO procura_owner;
 
 SET default_tablespace = '';
 
@@ -607,6 +668,7 @@ CREATE TABLE procura.lease (
     claimed_until timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
     next_try_at timestamp with time zone,
+    due_at timestamp with time zone,
     CONSTRAINT lease_downstream_name_check CHECK ((downstream_name ~ '^cb_[a-z2-7]{26}$'::text)),
     CONSTRAINT lease_expires_at_check CHECK (isfinite(expires_at)),
     CONSTRAINT lease_state_check CHECK ((state = ANY (ARRAY['minting'::text, 'active'::text, 'redeemed'::text, 'returned'::text, 'expired'::text, 'revoked'::text, 'failed'::text, 'revoke_pending'::text])))
@@ -753,6 +815,17 @@ CREATE TABLE procura.stop (
 );
 
 ALTER TABLE procura.stop OWNER TO procura_owner;
+
+--
+-- Name: told; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.told (
+    tenant text NOT NULL,
+    epoch bigint NOT NULL
+);
+
+ALTER TABLE procura.told OWNER TO procura_owner;
 
 --
 -- Name: unredeemed; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -1096,6 +1169,13 @@ ALTER TABLE ONLY procura.stop
     ADD CONSTRAINT stop_pkey PRIMARY KEY (tenant, kind, id);
 
 --
+-- Name: told told_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.told
+    ADD CONSTRAINT told_pkey PRIMARY KEY (tenant);
+
+--
 -- Name: unredeemed unredeemed_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1176,12 +1256,6 @@ CREATE INDEX decision_allowed ON procura.decision USING btree (tenant, at) WHERE
 CREATE INDEX decision_by_agent ON procura.decision USING btree (tenant, agent, at);
 
 --
--- Name: lease_alive; Type: INDEX; Schema: procura; Owner: procura_owner
---
-
-CREATE INDEX lease_alive ON procura.lease USING btree (tenant, expires_at) WHERE (state = ANY (ARRAY['minting'::text, 'active'::text, 'revoke_pending'::text]));
-
---
 -- Name: lease_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
@@ -1194,10 +1268,46 @@ CREATE INDEX lease_by_agent ON procura.lease USING btree (tenant, agent);
 CREATE INDEX lease_by_consent ON procura.lease USING btree (tenant, consent);
 
 --
+-- Name: lease_due; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_due ON procura.lease USING btree (tenant, target, due_at) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: lease_live_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_live_by_agent ON procura.lease USING btree (tenant, agent) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: lease_live_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_live_by_consent ON procura.lease USING btree (tenant, consent) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: lease_live_by_instance; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_live_by_instance ON procura.lease USING btree (tenant, instance) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: lease_live_by_sponsor; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_live_by_sponsor ON procura.lease USING btree (tenant, sponsor) WHERE (due_at IS NOT NULL);
+
+--
 -- Name: request_key_by_age; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
 CREATE INDEX request_key_by_age ON procura.request_key USING btree (tenant, created_at);
+
+--
+-- Name: stop_by_epoch; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX stop_by_epoch ON procura.stop USING btree (tenant, epoch);
 
 --
 -- Name: used_proof_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1222,6 +1332,12 @@ CREATE TRIGGER leaf_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.lea
 --
 
 CREATE TRIGGER node_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.node FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+--
+-- Name: lease lease_is_due; Type: TRIGGER; Schema: procura; Owner: procura_owner
+--
+
+CREATE TRIGGER lease_is_due BEFORE INSERT OR UPDATE ON procura.lease FOR EACH ROW EXECUTE FUNCTION procura.lease_is_due();
 
 --
 -- Name: lease lease_only_ends; Type: TRIGGER; Schema: procura; Owner: procura_owner
@@ -1356,6 +1472,12 @@ REVOKE ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) FROM P
 GRANT ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) TO procura_reaper;
 
 --
+-- Name: FUNCTION lease_is_due(); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.lease_is_due() FROM PUBLIC;
+
+--
 -- Name: FUNCTION lease_only_ends(); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1374,6 +1496,13 @@ REVOKE ALL ON FUNCTION procura.refund(log text, of_decision text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION procura.refund_unused(log text, of_decision text) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_cdp;
 GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_reaper;
+
+--
+-- Name: FUNCTION tell_leases(log text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.tell_leases(log text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.tell_leases(log text) TO procura_reaper;
 
 --
 -- Name: TABLE checkpoint; Type: ACL; Schema: ledger; Owner: procura_owner
@@ -1745,6 +1874,18 @@ GRANT SELECT,INSERT ON TABLE procura.stop TO procura_front;
 GRANT SELECT ON TABLE procura.stop TO procura_pdp;
 GRANT SELECT ON TABLE procura.stop TO procura_cdp;
 GRANT SELECT ON TABLE procura.stop TO procura_reaper;
+
+--
+-- Name: TABLE told; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.told TO procura_reaper;
+
+--
+-- Name: COLUMN told.epoch; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(epoch) ON TABLE procura.told TO procura_reaper;
 
 --
 -- Name: TABLE unredeemed; Type: ACL; Schema: procura; Owner: procura_owner

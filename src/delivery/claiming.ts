@@ -21,17 +21,17 @@ export interface Claiming {
   readonly now?: Date | undefined
 }
 
-/** Of a lease `l` and the first stop `s` under it, at `time.now`. */
-const DUE = `l.tenant = $1 and l.state in ('minting', 'active', 'revoke_pending')
-  and coalesce(l.claimed_until, '-infinity') < now
-  and coalesce(l.next_try_at, '-infinity') <= now
-  and case l.state
-    when 'minting' then l.updated_at < now - interval '30 s'
-    when 'active' then l.expires_at <= now or s.revocation is not null
-    else true end`
-const FIRST_STOP = `left join lateral (
-  select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
-) s on true`
+/** Of a lease `l`, at `time.now`. When it is due is a column: what is alive and not due costs nothing. */
+const DUE = `l.tenant = $1 and l.due_at <= now and coalesce(l.claimed_until, '-infinity') < now`
+
+/** Brings forward the end of every lease under what was stopped since the last time. */
+export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Promise<void> {
+  await ask(pool, {
+    name: 'leases_tell',
+    text: 'select procura.tell_leases($1)',
+    values: [tenant],
+  })
+}
 
 /** The targets at which something is due and claimed by nobody, configured or not. */
 export async function targetsDue(
@@ -41,16 +41,24 @@ export async function targetsDue(
 ): Promise<string[]> {
   const rows = await ask<{ target: string }>(pool, {
     name: 'lease_targets_due',
-    text: `with time as materialized (select coalesce($2, clock_timestamp()) as now)
-      select distinct l.target from time, procura.lease l ${FIRST_STOP} where ${DUE}`,
+    // From one target to the next by the index, whatever lies between.
+    text: `with recursive time as materialized (select coalesce($2, clock_timestamp()) as now),
+      alive (target) as (
+        select min(target) from procura.lease where tenant = $1 and due_at is not null
+        union all
+        select (select min(l.target) from procura.lease l
+                where l.tenant = $1 and l.due_at is not null and l.target > alive.target)
+        from alive where alive.target is not null
+      )
+      select target from time, alive
+      where exists (select from procura.lease l where ${DUE} and l.target = alive.target)`,
     values: [tenant, now ?? null],
   })
   return rows.map(({ target }) => target)
 }
 
 /**
- * Claims up to `limit` of them, passing over what another sweeper is at. A claim lasts 30 seconds;
- * a lease may be `minting` as long, after which whoever was making it is taken for dead.
+ * Claims up to `limit` of them, passing over what another sweeper is at. A claim lasts 30 seconds.
  */
 export async function claimDue(
   pool: Pick<Pool, 'query'>,
@@ -61,9 +69,12 @@ export async function claimDue(
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
       due as (
         select l.tenant, l.id, s.revocation, s.kind as stopped
-        from time, procura.lease l ${FIRST_STOP}
+        from time, procura.lease l
+        left join lateral (
+          select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
+        ) s on true
         where ${DUE} and l.target = $5
-        order by l.attempts, l.expires_at limit $3
+        order by l.due_at limit $3
         for update of l skip locked
       )
       update procura.lease l set claim = $2, claimed_until = time.now + interval '30 s'

@@ -5,7 +5,7 @@ import type { EndReason } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { bySystem } from '../domain/request.ts'
-import { type Claimed, claimDue, releaseClaims, targetsDue } from './claiming.ts'
+import { type Claimed, claimDue, releaseClaims, targetsDue, tellLeases } from './claiming.ts'
 import { PartlyRevoked } from './connector.ts'
 import { atMost, within } from './deadline.ts'
 import { conclude, type Ending, FINAL, putOff } from './endings.ts'
@@ -60,8 +60,8 @@ export function createSweeper(options: SweepOptions): Sweeper {
 
   /** Begins with every target that has something due and is not being swept. */
   async function begin(now?: Date): Promise<Promise<number>[]> {
-    const due = await targetsDue(pool, tenant, now)
-    return due
+    await tellLeases(pool, tenant)
+    return (await targetsDue(pool, tenant, now))
       .filter((target) => !sweeping.has(target) && !stopping.signal.aborted)
       .map((target) => {
         const sweep = { target, claims, signal: stopping.signal, now }

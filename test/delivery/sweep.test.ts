@@ -200,7 +200,7 @@ describe('a sweeper that was started', () => {
     await until(() => Promise.resolve(world.troubles.length > 0))
     await world.db.query('alter table procura.gone rename to stop')
     const second = await issue(world, ORDERS)
-    await stop(world.db, 'credential', second.lease.id)
+    await stop(world.db, 'credential', second.lease.id, 2)
     await until(async () => (await isOver(world, second.lease.id)) === 'revoked')
 
     await sweeper.stop()
