@@ -26,7 +26,7 @@ function project(name: string, own: { include: string[]; globalSetup?: string[] 
 
 /** Whether a file starts or asks for a database, itself or through what it imports of the tests. */
 function needsDatabase(file: string, seen = new Set<string>()): boolean {
-  if (/\/(test\/(pg|scenario)\/|src\/db\/embedded)/.test(file)) return true
+  if (/\/(test\/(pg|scenario)\/|src\/db\/embedded|hammer\/matrix)/.test(file)) return true
   if (seen.has(file) || !file.includes('/test/') || !existsSync(file)) return false
   seen.add(file)
   const imports = readFileSync(file, 'utf8').matchAll(

@@ -50,8 +50,9 @@ export function createBreaker(url: string): Breaker {
       const eras = new WeakMap<PoolClient, number>()
       const connect = pool.connect.bind(pool) as () => Promise<PoolClient>
       pool.on('connect', (client) => eras.set(client, era))
+      // Null, or nothing, after what went well.
       pool.on('release', (error: unknown) => {
-        if (error !== undefined && error !== false) doubt(error)
+        if (error instanceof Error) doubt(error)
       })
 
       async function acquire(): Promise<PoolClient> {
