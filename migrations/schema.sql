@@ -234,50 +234,6 @@ end $$;
 ALTER FUNCTION procura.debit(log text, rows jsonb) OWNER TO procura_owner;
 
 --
--- Name: give_up_unredeemed(text, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
---
-
-CREATE FUNCTION procura.give_up_unredeemed(log text, most integer) RETURNS TABLE(decision text, credential text, entry text, refunds jsonb)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-#variable_conflict use_column
-declare
-  due timestamptz := clock_timestamp() - interval '70 s';
-  since timestamptz;
-  found record;
-  given int := 0;
-  newest timestamptz;
-begin
-  insert into procura.looked_at (tenant, until) values (log, '-infinity') on conflict do nothing;
-  select until into since from procura.looked_at where tenant = log for update;
-  for found in
-    select d.id, d.at, d.credential, l.entry
-    from procura.decision d
-    join ledger.leaf l on l.event_id = d.event_id
-    where d.tenant = log and l.tenant = log and d.answer = 'allow' and d.instance is not null
-      and d.at >= since - interval '70 s' and d.at < due
-      and not exists (select from procura.lease where tenant = log and decision_id = d.id)
-      and not exists (select from procura.unredeemed where tenant = log and decision = d.id)
-    order by d.at limit most
-  loop
-    insert into procura.unredeemed (tenant, decision) values (log, found.id);
-    update procura.approval set consumed_by = null where tenant = log and consumed_by = found.id;
-    decision := found.id;
-    credential := found.credential;
-    entry := found.entry;
-    refunds := coalesce((select jsonb_agg(to_jsonb(r)) from procura.refund(log, found.id) r), '[]');
-    given := given + 1;
-    newest := found.at;
-    return next;
-  end loop;
-  update procura.looked_at set until = case when given < most then due else newest end
-  where tenant = log;
-end $$;
-
-ALTER FUNCTION procura.give_up_unredeemed(log text, most integer) OWNER TO procura_owner;
-
---
 -- Name: lease_is_due(); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -320,29 +276,6 @@ end $$;
 ALTER FUNCTION procura.lease_only_ends() OWNER TO procura_owner;
 
 --
--- Name: refund(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
---
-
-CREATE FUNCTION procura.refund(log text, of_decision text) RETURNS TABLE(account text, key text, type text, bound bigint, amount bigint, used_after bigint)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  with given as (
-    update procura.spent set refunded = true
-    where tenant = log and decision = of_decision and not refunded
-    returning account, key, type, amount
-  )
-  update procura.budget
-  set used = budget.used - given.amount
-  from given
-  where budget.tenant = log and budget.account = given.account
-    and budget.key = given.key and budget.type = given.type
-  returning budget.account, budget.key, budget.type, budget.bound, given.amount, budget.used
-$$;
-
-ALTER FUNCTION procura.refund(log text, of_decision text) OWNER TO procura_owner;
-
---
 -- Name: refund_unused(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -363,7 +296,18 @@ begin
   where tenant = log and consumed_by = of_decision
     and exists (select from procura.lease
                 where tenant = log and decision_id = of_decision and state = 'failed');
-  return query select * from procura.refund(log, of_decision);
+  return query
+    with given as (
+      update procura.spent set refunded = true
+      where tenant = log and decision = of_decision and not refunded
+      returning account, key, type, amount
+    )
+    update procura.budget
+    set used = budget.used - given.amount
+    from given
+    where budget.tenant = log and budget.account = given.account
+      and budget.key = given.key and budget.type = given.type
+    returning budget.account, budget.key, budget.type, budget.bound, given.amount, budget.used;
 end $$;
 
 ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
@@ -409,6 +353,37 @@ begin
 end $$;
 
 ALTER FUNCTION procura.tell_leases(log text) OWNER TO procura_owner;
+
+--
+-- Name: unredeemed(text, bigint, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.unredeemed(log text, after bigint, most integer) RETURNS TABLE(looked bigint, found jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with next as materialized (
+    select l.index, l.read
+    from (select index, entry::jsonb as read from ledger.leaf
+          where tenant = log and event_type = 'decision' and index > after
+          order by index limit most) l
+  ), young as (
+    select min(index) as first from next
+    where (read ->> 'recorded_at')::timestamptz >= clock_timestamp() - interval '70 s'
+  ), old as (
+    select next.index, next.read from next, young where index < coalesce(first, index + 1)
+  )
+  select coalesce(max(old.index), after),
+    coalesce(jsonb_agg(jsonb_build_object('credential', d.credential, 'entry', old.read))
+             filter (where d.id is not null), '[]')
+  from old
+  left join procura.decision d
+    on d.tenant = log and d.id = old.read -> 'decision' ->> 'id'
+    and d.answer = 'allow' and d.instance is not null
+    and not exists (select from procura.lease l where l.tenant = log and l.decision_id = d.id)
+$$;
+
+ALTER FUNCTION procura.unredeemed(log text, after bigint, most integer) OWNER TO procura_owner;
 
 SET default_tablespace = '';
 
@@ -682,7 +657,7 @@ ALTER TABLE procura.lease OWNER TO procura_owner;
 
 CREATE TABLE procura.looked_at (
     tenant text NOT NULL,
-    until timestamp with time zone NOT NULL
+    index bigint NOT NULL
 );
 
 ALTER TABLE procura.looked_at OWNER TO procura_owner;
@@ -826,18 +801,6 @@ CREATE TABLE procura.told (
 );
 
 ALTER TABLE procura.told OWNER TO procura_owner;
-
---
--- Name: unredeemed; Type: TABLE; Schema: procura; Owner: procura_owner
---
-
-CREATE TABLE procura.unredeemed (
-    tenant text NOT NULL,
-    decision text NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-ALTER TABLE procura.unredeemed OWNER TO procura_owner;
 
 --
 -- Name: used_proof; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -1176,13 +1139,6 @@ ALTER TABLE ONLY procura.told
     ADD CONSTRAINT told_pkey PRIMARY KEY (tenant);
 
 --
--- Name: unredeemed unredeemed_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
---
-
-ALTER TABLE ONLY procura.unredeemed
-    ADD CONSTRAINT unredeemed_pkey PRIMARY KEY (tenant, decision);
-
---
 -- Name: used_proof used_proof_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1242,12 +1198,6 @@ CREATE INDEX consent_by_agent ON procura.consent USING btree (tenant, agent);
 --
 
 CREATE INDEX consent_by_sponsor ON procura.consent USING btree (tenant, sponsor);
-
---
--- Name: decision_allowed; Type: INDEX; Schema: procura; Owner: procura_owner
---
-
-CREATE INDEX decision_allowed ON procura.decision USING btree (tenant, at) WHERE (answer = 'allow'::text);
 
 --
 -- Name: decision_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1465,13 +1415,6 @@ REVOKE ALL ON FUNCTION procura.debit(log text, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.debit(log text, rows jsonb) TO procura_pdp;
 
 --
--- Name: FUNCTION give_up_unredeemed(log text, most integer); Type: ACL; Schema: procura; Owner: procura_owner
---
-
-REVOKE ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION procura.give_up_unredeemed(log text, most integer) TO procura_reaper;
-
---
 -- Name: FUNCTION lease_is_due(); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1482,12 +1425,6 @@ REVOKE ALL ON FUNCTION procura.lease_is_due() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION procura.lease_only_ends() FROM PUBLIC;
-
---
--- Name: FUNCTION refund(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
---
-
-REVOKE ALL ON FUNCTION procura.refund(log text, of_decision text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION refund_unused(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
@@ -1505,6 +1442,13 @@ REVOKE ALL ON FUNCTION procura.tell_leases(log text) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.tell_leases(log text) TO procura_reaper;
 
 --
+-- Name: FUNCTION unredeemed(log text, after bigint, most integer); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.unredeemed(log text, after bigint, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.unredeemed(log text, after bigint, most integer) TO procura_reaper;
+
+--
 -- Name: TABLE checkpoint; Type: ACL; Schema: ledger; Owner: procura_owner
 --
 
@@ -1520,6 +1464,30 @@ GRANT SELECT,INSERT ON TABLE ledger.leaf TO procura_ledger;
 GRANT SELECT ON TABLE ledger.leaf TO procura_front;
 GRANT SELECT ON TABLE ledger.leaf TO procura_signer;
 GRANT SELECT ON TABLE ledger.leaf TO procura_verify;
+
+--
+-- Name: COLUMN leaf.tenant; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE ledger.leaf TO procura_owner;
+
+--
+-- Name: COLUMN leaf.index; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT(index) ON TABLE ledger.leaf TO procura_owner;
+
+--
+-- Name: COLUMN leaf.event_type; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT(event_type) ON TABLE ledger.leaf TO procura_owner;
+
+--
+-- Name: COLUMN leaf.entry; Type: ACL; Schema: ledger; Owner: procura_owner
+--
+
+GRANT SELECT(entry) ON TABLE ledger.leaf TO procura_owner;
 
 --
 -- Name: TABLE node; Type: ACL; Schema: ledger; Owner: procura_owner
@@ -1781,6 +1749,18 @@ GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_cdp;
 GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_reaper;
 
 --
+-- Name: TABLE looked_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.looked_at TO procura_reaper;
+
+--
+-- Name: COLUMN looked_at.index; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(index) ON TABLE procura.looked_at TO procura_reaper;
+
+--
 -- Name: TABLE migration; Type: ACL; Schema: procura; Owner: postgres
 --
 
@@ -1886,12 +1866,6 @@ GRANT SELECT,INSERT ON TABLE procura.told TO procura_reaper;
 --
 
 GRANT UPDATE(epoch) ON TABLE procura.told TO procura_reaper;
-
---
--- Name: TABLE unredeemed; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT SELECT ON TABLE procura.unredeemed TO procura_cdp;
 
 --
 -- Name: TABLE used_proof; Type: ACL; Schema: procura; Owner: procura_owner

@@ -150,13 +150,14 @@ function createDelivering(slices: Slices, { ledgers, metrics, report }: Shared) 
   const targets = targetsOf(pools.cdp)
   const cdpSide = { ...common, targets, pool: pools.cdp, ledger: ledgers.cdp }
   const checkProof = createShownProofs({ tenant, pool: pools.front, clock })
+  const reaping = {
+    ...{ ...common, targets: targetsOf(pools.reaper) },
+    ...{ pool: pools.reaper, ledger: ledgers.reaper },
+  }
   return {
     cdp: createCdp({ ...cdpSide, decisions: { issuer, keys: keys.decisions } }),
     credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
-    giveUpUnredeemed: () => giveUpUnredeemed(tenant, ledgers.reaper),
-    sweeper: createSweeper({
-      ...{ ...common, targets: targetsOf(pools.reaper) },
-      ...{ pool: pools.reaper, ledger: ledgers.reaper },
-    }),
+    giveUpUnredeemed: () => giveUpUnredeemed(reaping),
+    sweeper: createSweeper(reaping),
   }
 }

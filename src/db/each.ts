@@ -46,12 +46,21 @@ export function eachOf(pool: Pool, input: UnavailableInput = 'database'): Each {
   }
 }
 
-/** A connection whose statements wait for each other, in the order in which they were asked for. */
+/**
+ * A connection whose statements wait for each other, in the order in which they were asked for. After
+ * one that was not answered none is sent: each would wait as long again.
+ */
 export function inOrder(client: ClientBase): Query {
   let last: Promise<unknown> = Promise.resolve()
+  let lost: Error | null = null
   const query = (config: QueryConfig | string, values?: unknown[]) => {
-    const result = last.then(() => client.query(config as string, values))
-    last = result.catch(() => undefined)
+    const result = last.then(() => {
+      if (lost !== null) throw lost
+      return client.query(config as string, values)
+    })
+    last = result.catch((error: unknown) => {
+      if (error instanceof Error && isOutage(error)) lost = error
+    })
     return result
   }
   return query as Query

@@ -90,8 +90,7 @@ const opening = (tenant: string): Rowwise => ({
       select tenant, id, decision_id, 'minting', connector, target, downstream_name,
         audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, now, expires_at
       from looked where policy_epoch = policy and stopped is null and now < least(exp, expires_at)
-        and not exists (select from procura.unredeemed u where u.tenant = $2 and u.decision = decision_id)
-      order by id on conflict do nothing returning id
+      order by id, n on conflict do nothing returning id
     )
     select l.n, l.now, l.policy_epoch, l.stopped,
       o.id is not null and l.n = min(l.n) over (partition by l.id) as opened

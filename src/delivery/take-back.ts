@@ -11,7 +11,7 @@ import { conclude, putOff } from './endings.ts'
 import type { Targets } from './targets.ts'
 
 const TAKE_BACK_MS = 3000
-const AGAIN_MS = 2000
+const AGAIN_MS = { first: 1000, most: 30_000 }
 
 export interface TakingBack {
   readonly tenant: string
@@ -27,21 +27,28 @@ export interface TakingBack {
  * the process die first, the row still says `minting`, and the sweeper finds it by that.
  */
 export function createTakeBack(options: TakingBack): Delivering['cdp']['takeBack'] {
-  async function attempt(intent: Intent, cause: unknown, left: number): Promise<void> {
+  /** @param left milliseconds for which it may be alive */
+  async function attempt(
+    intent: Intent,
+    cause: unknown,
+    left: number,
+    delay: number,
+  ): Promise<void> {
     try {
       await takeBack(options, intent, cause)
     } catch (error) {
       options.trouble?.(error)
-      if (left > 0) again(intent, cause, left - 1)
+      if (left > 0) again(delay, intent, cause, left - delay)
     }
   }
-  function again(...asked: Parameters<typeof attempt>): void {
+  function again(delay: number, intent: Intent, cause: unknown, left: number): void {
     const retry = () => {
-      attempt(...asked).catch((error: unknown) => options.trouble?.(error))
+      const next = Math.min(2 * delay, AGAIN_MS.most)
+      attempt(intent, cause, left, next).catch((error: unknown) => options.trouble?.(error))
     }
-    setTimeout(retry, AGAIN_MS).unref()
+    setTimeout(retry, delay).unref()
   }
-  return (intent, cause) => attempt(intent, cause, Math.ceil((intent.ttlSeconds * 1000) / AGAIN_MS))
+  return (intent, cause) => attempt(intent, cause, intent.ttlSeconds * 1000, AGAIN_MS.first)
 }
 
 /** Revokes by name unless nothing can exist, then records how it ended; what is unknown is put off. */

@@ -4,7 +4,7 @@
  * The turn (one lock for the whole log) is taken first and held to the end, so that every recorded
  * act sees all that was recorded before it, on whichever replica, and nothing gets in between.
  */
-import type { Pool, PoolClient } from 'pg'
+import { DatabaseError, type Pool, type PoolClient } from 'pg'
 import { eachOn, inOrder } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -115,20 +115,20 @@ function refuse(jobs: readonly Job[], outage: unknown): unknown {
 async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
   const { tenant, pool } = options
   const client = await pool.connect()
-  let isBroken = false
+  let broken: Error | undefined
   try {
     const turn = await takeTurn(client, tenant)
     const query = inOrder(client)
     const tx: Tx = { query, each: eachOn(query), now: turn.now }
     const written = await workAll(options, tx, jobs)
     const { leaves, answers } = await layDown(options, { tx, turn }, written)
-    await commit(options, client, leaves)
+    broken = await commit(options, client, leaves)
     return answers
   } catch (error) {
-    isBroken = await isLost(client, error)
+    broken = await rolledBack(client, error)
     throw error
   } finally {
-    client.release(isBroken)
+    client.release(broken)
   }
 }
 
@@ -137,6 +137,8 @@ async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() =>
  * that decide or deliver go side by side, for each changes only what one conditional statement of
  * its own lets it, and so their statements can be asked together.
  *
+ * @returns what they wrote, in the order in which the database did it: debits are made in the order
+ *   in which the decisions came; whatever ends a lease is done when its work is
  * @throws Spoilt by those that threw
  */
 async function workAll(
@@ -159,7 +161,9 @@ async function workAll(
     await Promise.all(jobs.map(run))
   }
   checkSpoilt(spoilt)
-  return done
+  if (door !== 'append_decided') return done
+  const came = new Map(jobs.map((job, at) => [job, at]))
+  return done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
 }
 
 function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
@@ -208,29 +212,36 @@ function inFlight(): BrokerError {
 /**
  * Commits. Where the answer to that was lost, whoever has the next turn can see what became of it:
  * the turn is given back only when the transaction is over.
+ *
+ * @returns why the connection is of no more use, though what was on it is on record
  */
 async function commit(
   { tenant, pool }: LogOptions,
   client: PoolClient,
   leaves: readonly Leaf[],
-): Promise<void> {
+): Promise<Error | undefined> {
   const [first] = leaves
   try {
     const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+    if (command !== 'COMMIT') throw new RolledBack('the transaction was rolled back')
+    return undefined
   } catch (error) {
-    if (first === undefined || !isOutage(error)) throw error
-    const isRecorded = await wereRecorded(pool, tenant, first)
-    if (!isRecorded) throw error
+    const isKnown =
+      error instanceof RolledBack || (error instanceof DatabaseError && !isOutage(error))
+    if (isKnown || first === undefined) throw error
+    if (await wereRecorded(pool, tenant, first)) return error as Error
+    throw error
   }
 }
 
-/** Rolls back; a connection on which that does not work is not used again. */
-async function isLost(client: PoolClient, error: unknown): Promise<boolean> {
-  if (isOutage(error)) return true
+class RolledBack extends Error {}
+
+/** Undefined when it was; else why the connection is not used again. */
+async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
+  if (error instanceof Error && isOutage(error)) return error
   return await client.query('rollback').then(
-    () => false,
-    () => true,
+    () => undefined,
+    (failed: unknown) => failed as Error,
   )
 }
 

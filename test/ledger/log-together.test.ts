@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { inOrder } from '../../src/db/each.ts'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { bySystem } from '../../src/domain/request.ts'
@@ -8,6 +9,7 @@ import { Secret } from '../../src/domain/secret.ts'
 import type { Tx } from '../../src/domain/tx.ts'
 import { createLog } from '../../src/ledger/log.ts'
 import { createSealer } from '../../src/ledger/sealed.ts'
+import { aSettled } from '../fakes/settled.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 
 const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
@@ -134,12 +136,64 @@ describe('works that are done side by side', () => {
   })
 })
 
+describe('what is decided side by side', () => {
+  it('[AUD-06] is laid down in the order in which it came, which is that of its debits', async () => {
+    const db = await freshDatabase()
+    const pool = db.pool('procura_pdp', 1)
+    const log = createLog({ tenant: 'main', pool, door: 'append_decided', sealer })
+    const explained = (n: number): LedgerEntry => ({
+      ...{ type: 'explained', act: bySystem(`req-${String(n)}`), settled: aSettled('allow') },
+    })
+    const first = log.record(null, () => Promise.resolve({ entries: [], value: 0, answer: null }))
+    await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        log.record(null, async (tx) => {
+          for (let more = n % 3; more > 0; more -= 1) await tx.query('select 1')
+          return { entries: [explained(n)], value: n, answer: null }
+        }),
+      ),
+    )
+    await first
+    const rows = await db.query<{ id: string }>(
+      `select entry::jsonb ->> 'request_id' as id from ledger.leaf order by index`,
+    )
+    expect(rows.map(({ id }) => id)).toEqual(
+      Array.from({ length: 8 }, (_, n) => `req-${String(n)}`),
+    )
+  })
+
+  it('[F33] waits once for a database that has fallen silent, not once for each statement', async () => {
+    const db = await freshDatabase()
+    const client = await db.pool('procura_pdp', 1).connect()
+    let sent = 0
+    const silent = new Proxy(client, {
+      get: (of, name) =>
+        name === 'query'
+          ? () => {
+              sent += 1
+              return Promise.reject(new Error('Query read timeout'))
+            }
+          : bound(of, name),
+    })
+    const query = inOrder(silent)
+    const outcomes = await Promise.allSettled([1, 2, 3].map(() => query('select 1')))
+    client.release()
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(sent).toBe(1)
+  })
+})
+
 describe('[F29] a commit whose answer is lost', () => {
   it('is looked up, and what is on record counts as recorded, once', async () => {
     const db = await freshDatabase()
-    const log = logOf(losing(db.pool('procura_cdp', 2), true))
+    const pool = db.pool('procura_cdp', 2)
+    const broken: unknown[] = []
+    pool.on('release', (error: unknown) => broken.push(error))
+    const log = logOf(losing(pool, true))
     const recorded = await log.record(null, () => Promise.resolve(written('done')))
     expect(recorded).toMatchObject({ value: 'done', index: 0 })
+    // The connection is not used again.
+    expect(broken.filter((error) => error instanceof Error)).toHaveLength(1)
     expect(await count(db)).toBe(1)
   })
 
