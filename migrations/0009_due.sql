@@ -4,8 +4,7 @@ set local role procura_owner;
 
 alter table procura.lease add column due_at timestamptz; -- null once it is over
 create index lease_due on procura.lease (tenant, target, due_at) where due_at is not null;
--- What a stop reaches.
-create index lease_live_by_consent on procura.lease (tenant, consent) where due_at is not null;
+-- What a stop reaches; of a consent, which is for so many uses, `lease_by_consent` finds them.
 create index lease_live_by_agent on procura.lease (tenant, agent) where due_at is not null;
 create index lease_live_by_instance on procura.lease (tenant, instance) where due_at is not null;
 create index lease_live_by_sponsor on procura.lease (tenant, sponsor) where due_at is not null;

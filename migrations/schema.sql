@@ -1230,12 +1230,6 @@ CREATE INDEX lease_due ON procura.lease USING btree (tenant, target, due_at) WHE
 CREATE INDEX lease_live_by_agent ON procura.lease USING btree (tenant, agent) WHERE (due_at IS NOT NULL);
 
 --
--- Name: lease_live_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
---
-
-CREATE INDEX lease_live_by_consent ON procura.lease USING btree (tenant, consent) WHERE (due_at IS NOT NULL);
-
---
 -- Name: lease_live_by_instance; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 

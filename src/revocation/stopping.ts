@@ -118,9 +118,11 @@ async function leasesAlive(
 ): Promise<number> {
   const { rows } = await tx.query<{ alive: number }>({
     name: 'stop_leases',
-    text: `select count(*) as alive from procura.lease
-           where tenant = $1 and ended_at is null
-             and case $2 when 'consent' then consent = $3 else agent = $3 end`,
+    text: `select
+        (select count(*) from procura.lease
+         where $2 = 'consent' and tenant = $1 and consent = $3 and due_at is not null)
+        + (select count(*) from procura.lease
+           where $2 = 'agent' and tenant = $1 and agent = $3 and due_at is not null) as alive`,
     values: [tenant, kind, id],
   })
   return rows[0]?.alive ?? 0
