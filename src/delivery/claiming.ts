@@ -33,7 +33,7 @@ export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Pro
   })
 }
 
-/** The targets at which something is due and claimed by nobody, configured or not. */
+/** The targets at which something is due, configured or not; it may be claimed. */
 export async function targetsDue(
   pool: Pick<Pool, 'query'>,
   tenant: string,
@@ -51,7 +51,9 @@ export async function targetsDue(
         from alive where alive.target is not null
       )
       select target from time, alive
-      where exists (select from procura.lease l where ${DUE} and l.target = alive.target)`,
+      where (select l.due_at from procura.lease l
+             where l.tenant = $1 and l.target = alive.target and l.due_at is not null
+             order by l.due_at limit 1) <= now`,
     values: [tenant, now ?? null],
   })
   return rows.map(({ target }) => target)
