@@ -140,7 +140,7 @@ const ENDINGS = 'confirmed_dead_at end_reason ended_at event_id expires_at'
 const DELIVERING = {
   functions: ['ledger.append_issued', ...APPENDING, 'procura.refund_unused'],
   tables: {
-    ...{ epoch: 'SELECT', migration: 'SELECT', stop: 'SELECT', unredeemed: 'SELECT' },
+    ...{ epoch: 'SELECT', migration: 'SELECT', stop: 'SELECT' },
     ...{ request_key: 'INSERT, SELECT', sealed_payload: 'INSERT' },
     connector_secret: 'INSERT, SELECT, UPDATE(ciphertext key_version nonce updated_at)',
     lease: `INSERT, SELECT, UPDATE(attempts claim claimed_until ${ENDINGS} next_try_at state updated_at)`,
