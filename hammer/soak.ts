@@ -8,6 +8,8 @@ import { percentile, startStream } from './stream.ts'
 import { watch } from './watcher.ts'
 
 const SAMPLE_MS = 5000
+/** Samples between two words of how it goes. */
+const TOLD_EACH = 6
 /** What is loaded once, is compiled and fills its caches is no growth. */
 const WARM_UP_SHARE = 0.3
 /** A run is flat when from its second third to its last nothing has grown by more. */
@@ -68,6 +70,11 @@ async function sampled({ world }: Stage, ms: number): Promise<Sample[]> {
       ...{ rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20, delayMs: loopDelayMs.p99 },
       descriptors: readdirSync(`/proc/${String(broker.pid)}/fd`).length,
     })
+    const sample = samples.at(-1)
+    if (sample !== undefined && samples.length % TOLD_EACH === 0) {
+      const measures = MEASURES.map((name) => `${name} ${sample[name].toFixed(0)}`).join(', ')
+      console.error(`${String(sample.seconds)} of ${String(ms / 1000)} s: ${measures}`)
+    }
   }
   return samples
 }
