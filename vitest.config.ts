@@ -2,24 +2,36 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-// `npm run check` runs the first kind only: the second starts a PostgreSQL.
+// `npm run check` runs the first kind only: the others start a PostgreSQL.
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).sort()
 const isDatabase = (file: string) => needsDatabase(join(import.meta.dirname, file))
+// Look at how long things take while something is broken: one after another, when the others are over.
+const isFault = (file: string) => file.startsWith('test/faults/')
+const globalSetup = ['test/pg/global.ts']
+const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } }
 
 export default defineConfig({
   test: {
+    // One waits (for an end, for a process) while the other computes. More would be many processes.
+    maxWorkers: 2,
     projects: [
       project('unit', { include: files.filter((file) => !isDatabase(file)) }),
       project('database', {
-        include: files.filter(isDatabase),
-        globalSetup: ['test/pg/global.ts'],
+        include: files.filter((file) => isDatabase(file) && !isFault(file)),
+        globalSetup,
       }),
+      project('faults', { include: files.filter(isFault), globalSetup, ...alone }),
     ],
     coverage: { include: ['src/**'] },
   },
 })
 
-function project(name: string, own: { include: string[]; globalSetup?: string[] }) {
+interface Own extends Partial<typeof alone> {
+  readonly include: string[]
+  readonly globalSetup?: string[]
+}
+
+function project(name: string, own: Own) {
   const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
   return { test: { name, setupFiles: ['test/setup.ts'], allowOnly: false, ...timeouts, ...own } }
 }

@@ -23,6 +23,8 @@ interface Count {
   readonly skipped: readonly string[]
 }
 
+const NOTHING: Count = { passed: 0, failed: 0, skipped: [] }
+
 interface Step {
   readonly name: string
   /** Run in turn; the first that fails ends the step. */
@@ -90,8 +92,6 @@ async function runTests(which: readonly string[]): Promise<Count> {
     rmSync(folder, { recursive: true, force: true })
   }
 }
-
-const NOTHING: Count = { passed: 0, failed: 0, skipped: [] }
 
 /** Counts tests; a file that fails beside its tests (it does not load, it leaks) counts as one more. */
 function countOf(report: string): Count {

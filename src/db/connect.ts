@@ -39,7 +39,12 @@ const SEARCH_PATH = 'procura,ledger,pg_temp' // nobody's temporary table comes f
 const SERVING = { statementMs: 2500, lockMs: 2000, idleInTransactionMs: 5000, connectMs: 2000 }
 const PATIENT = { statementMs: 5000, lockMs: 3000, idleInTransactionMs: 10_000, connectMs: 3000 }
 /** A plan that was made while a table was small is kept while it grows: let it be one by an index. */
-const BY_INDEX = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' }
+const BY_INDEX = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+}
 /** The server's own limit comes first, where there is a server. */
 const SILENCE_MS = 500
 const TRIES_MAX = 3

@@ -112,11 +112,7 @@ export type LedgerEntry =
   | (Of<'outage'> & { readonly reason: string; readonly count: number })
 
 export type FailReason =
-  | 'downstream_failed'
-  | 'downstream_timeout'
-  | 'aborted'
-  | 'not_recorded'
-  | 'found_after_crash'
+  'downstream_failed' | 'downstream_timeout' | 'aborted' | 'not_recorded' | 'found_after_crash'
 
 /** A decision that nobody redeemed in its time. */
 export interface Unredeemed {

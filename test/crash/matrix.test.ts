@@ -1,26 +1,26 @@
-/** A small matrix: each point once, over one broker and over two. The whole one is `npm run hammer -- matrix`. */
+/**
+ * A corner of the matrix: the deaths between a decision and an active lease, where something is half made.
+ * All points, kinds and seeds, over one process and two: `npm run hammer -- matrix`.
+ */
 import { expect, it } from 'vitest'
 import { cellOf, nameOf } from '../../hammer/cells.ts'
 import { violationsIn } from '../../hammer/checking.ts'
 import { runGroup } from '../../hammer/matrix.ts'
-import { POINTS } from '../../hammer/places.ts'
 
-/** A minute on a machine that does nothing else; brokers start slowly on one that does. */
-const TIMEOUT_MS = 900_000
-
-/** What a death here leaves behind takes half a minute to be found: the others happen meanwhile. */
-const FIRST = ['FP6', 'FP5', 'FP7']
-const ORDER = [...FIRST, ...POINTS.filter((point) => !FIRST.includes(point))]
+/** What the first two leave behind takes half a minute to be found: the others happen meanwhile. */
+const POINTS = ['FP5', 'FP7', 'FP4', 'FP8']
 const SEED = 1
+/** The longest wait for the calm, and as much again for the deaths. */
+const TIMEOUT_MS = 260_000
 
-// Which broker dies, and at which passage, follows from the seed; the failure tells how to have it again.
-it.concurrent.each([1, 2])(
-  'a death at each point, over %i processes, breaks no invariant and is healed by nobody [F01–F16]',
-  async (processes) => {
-    const cells = ORDER.map((point) => cellOf({ point, seed: SEED, processes, kind: 'kill' }))
+// At which passage the broker dies follows from the seed; the failure tells how to have it again.
+it(
+  'a death where something is half made breaks no invariant and is healed by nobody [F05, F06, F08, F09]',
+  async () => {
+    const cells = POINTS.map((point) => cellOf({ point, seed: SEED, processes: 1, kind: 'kill' }))
     const told: string[] = []
     const group = await runGroup(cells, {
-      ...{ processes, isPatient: false },
+      ...{ processes: 1, isPatient: false },
       tell({ cell, violations }) {
         told.push(...violations.map((it) => `${nameOf(cell)}: ${it}`))
       },

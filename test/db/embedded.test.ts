@@ -20,6 +20,11 @@ import { checkout, folder, hasMachine, hasPackage, isRoot, NOBODY } from './chec
 
 const LONG = { timeout: 60_000 } // Each starts real servers.
 const isLinux = process.platform === 'linux'
+const unless = (has: boolean, what: string) => (has ? '' : ` (needs ${what})`)
+const onLinux = unless(isLinux, 'Linux')
+const withMachine = unless(hasMachine, 'a PostgreSQL of the machine')
+const withPackage = unless(hasPackage, 'the package for this platform')
+
 async function started(options: EmbeddedOptions) {
   const server = await startEmbedded(options)
   onTestFinished(() => server.stop())
@@ -134,7 +139,7 @@ describe('a broker that is killed', LONG, () => {
   })
 
   it.runIf(isLinux)(
-    'does not block the next start even when its watchdog is killed too',
+    `does not block the next start even when its watchdog is killed too${onLinux}`,
     async () => {
       const dataDir = folder()
       const broker = await checkout().hold(dataDir)
@@ -151,7 +156,7 @@ describe('a broker that is killed', LONG, () => {
   )
 
   it.runIf(isLinux)(
-    'leaves a pid that a stranger has by now: the stranger is not touched',
+    `leaves a pid that a stranger has by now: the stranger is not touched${onLinux}`,
     async () => {
       const dataDir = folder()
       const first = await started({ dataDir })
@@ -170,13 +175,13 @@ describe('a broker that is killed', LONG, () => {
 })
 
 describe('where the programs come from', LONG, () => {
-  it.runIf(hasMachine)('is the machine, where it has them', async () => {
+  it.runIf(hasMachine)(`is the machine, where it has them${withMachine}`, async () => {
     const { source } = await started({ dataDir: folder() })
     expect(source).toBe('machine')
   })
 
   it.runIf(hasPackage)(
-    'is the package, as npm unpacks it and with no install script run',
+    `is the package, as npm unpacks it and with no install script run${withPackage}`,
     async () => {
       const broker = await checkout('with the package').hold(folder(), { prefer: 'package' })
       expect(broker).toMatchObject({ source: 'package', version: /^\d+\.\d+$/ })
@@ -185,7 +190,7 @@ describe('where the programs come from', LONG, () => {
     },
   )
 
-  it.runIf(hasPackage)('is whichever fits the data there are', async () => {
+  it.runIf(hasPackage)(`is whichever fits the data there are${withPackage}`, async () => {
     const dataDir = folder()
     const first = await started({ dataDir, prefer: 'package' })
     await write(first.url)
@@ -244,7 +249,7 @@ describe.runIf(isRoot)(
     })
 
     it.runIf(hasPackage)(
-      'copies the programs where that somebody cannot reach the package',
+      `copies the programs where that somebody cannot reach the package${withPackage}`,
       async () => {
         const { path, hold } = checkout('with the package')
         chmodSync(path, 0o700)
@@ -255,7 +260,7 @@ describe.runIf(isRoot)(
     )
 
     it.runIf(hasPackage)(
-      'works the same for an ordinary user, who may not write to the package',
+      `works the same for an ordinary user, who may not write to the package${withPackage}`,
       async () => {
         const dataDir = folder()
         chownSync(dataDir, NOBODY.uid, NOBODY.gid)

@@ -4,7 +4,7 @@ import { freshDatabase } from '../pg/database.ts'
 import { dumpSchema, findPgDump, firstLine, SCHEMA } from '../pg/schema.ts'
 
 describe('migrations/schema.sql', () => {
-  it('is what all migrations make of an empty database: `npm run schema` writes it', async ({
+  it('is what all migrations make of an empty database: `npm run schema` writes it (needs its pg_dump)', async ({
     skip,
   }) => {
     const pgDump = findPgDump()

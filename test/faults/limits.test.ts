@@ -119,16 +119,17 @@ describe('a broker whose database', () => {
 async function giveUpOnce(table: string, verb: string, state: string, times = 1): Promise<void> {
   await world.postgres.query(`
     drop sequence if exists public.given_up;
+    drop function if exists public.give_up() cascade; -- and with it what it was put on before
     create sequence public.given_up;
     grant usage on sequence public.given_up to public;
-    create or replace function public.give_up() returns trigger language plpgsql security definer as $$
+    create function public.give_up() returns trigger language plpgsql security definer as $$
     begin
       if nextval('public.given_up') <= ${String(times)} then
         raise exception 'given up' using errcode = '${state}';
       end if;
       return new;
     end $$;
-    create or replace trigger give_up before ${verb} on ${table}
+    create trigger give_up before ${verb} on ${table}
       for each row execute function public.give_up()`)
 }
 

@@ -12,6 +12,7 @@ import { aRegistry, run } from './npm.ts'
 /** npm has had `min-release-age` and `npm sbom` in one since this version. */
 const NPM_NEEDED = 11
 const npm = Number.parseInt((await run('npm', ['--version'])).stdout, 10)
+const needed = npm < NPM_NEEDED ? ` (needs npm ${String(NPM_NEEDED)})` : ''
 
 describe('what is installed', () => {
   it('[SUP-01] needs no script of any package, and is what the lockfile says', () => {
@@ -67,23 +68,26 @@ describe('what is installed', () => {
     expect(readRoot('package.json')).toContain('npm audit signatures')
   })
 
-  it.skipIf(npm < NPM_NEEDED)('[SUP-04] is not added before it is a week old', async () => {
-    const day = 86_400_000
-    const registry = await aRegistry({ '1.0.0': 30 * day, '1.0.1': 8 * day, '1.0.2': day })
-    const add = addScript()
-    expect(add.slice(0, 2)).toEqual(['npm', 'install'])
-    const flags = add.slice(2)
-    expect(await registry.install(readRoot('.npmrc'), 'left@1.0.2', flags)).toMatchObject({
-      stderr: expect.stringMatching(
-        /ETARGET[\s\S]*No matching version found for left@1\.0\.2 with a date before/,
-      ) as string,
-    })
-    expect(await registry.install(readRoot('.npmrc'), 'left@1.0.2')).toMatchObject({ code: 0 })
-    expect(await registry.install(readRoot('.npmrc'), 'left@^1.0.0', flags)).toMatchObject({
-      code: 0,
-    })
-    expect(registry.locked()).toMatchObject([{ name: 'left', version: '1.0.1' }])
-  })
+  it.skipIf(npm < NPM_NEEDED)(
+    `[SUP-04] is not added before it is a week old${needed}`,
+    async () => {
+      const day = 86_400_000
+      const registry = await aRegistry({ '1.0.0': 30 * day, '1.0.1': 8 * day, '1.0.2': day })
+      const add = addScript()
+      expect(add.slice(0, 2)).toEqual(['npm', 'install'])
+      const flags = add.slice(2)
+      expect(await registry.install(readRoot('.npmrc'), 'left@1.0.2', flags)).toMatchObject({
+        stderr: expect.stringMatching(
+          /ETARGET[\s\S]*No matching version found for left@1\.0\.2 with a date before/,
+        ) as string,
+      })
+      expect(await registry.install(readRoot('.npmrc'), 'left@1.0.2')).toMatchObject({ code: 0 })
+      expect(await registry.install(readRoot('.npmrc'), 'left@^1.0.0', flags)).toMatchObject({
+        code: 0,
+      })
+      expect(registry.locked()).toMatchObject([{ name: 'left', version: '1.0.1' }])
+    },
+  )
 })
 
 describe('a Node below the floor', () => {
@@ -103,7 +107,7 @@ describe('a Node below the floor', () => {
 
 describe('what is shipped', () => {
   it.skipIf(npm < NPM_NEEDED)(
-    '[SUP-06] is listed by a CycloneDX SBOM that is the lockfile',
+    `[SUP-06] is listed by a CycloneDX SBOM that is the lockfile${needed}`,
     async () => {
       const { sbom } = (JSON.parse(readRoot('package.json')) as { scripts: { sbom: string } })
         .scripts
