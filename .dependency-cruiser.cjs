@@ -29,7 +29,7 @@ const apart = [
   ['the-client-travels-light',  { path: '^src/client/' }, { path: 'node_modules/|^(node:)?(?!crypto$)[a-z0-9_/]+$', pathNot: '^src/' }],
   // The words it uses name ids by their types; no value of theirs, nor of its own, is drawn or hashed.
   ['deciding-draws-no-lots',    { path: `${deciding}|^src/domain/(?!(${fromCrypto})\\.ts)` }, { path: `^(node:)?crypto$|^src/domain/(${fromCrypto})\\.ts`, dependencyTypesNot: ['type-only'] }],
-  ['src-stands-alone',          { path: '^src/' }, { path: '^(test|bench|hammer|examples)/' }],
+  ['src-stands-alone',          { path: '^src/' }, { path: '^(test|bench|hammer|mutation|examples)/' }],
   ['src-runs-on-what-is-shipped', { path: '^src/' }, { dependencyTypes: ['npm-dev'] }],
   ['no-cycles',                 {}, { circular: true }],
   ['no-unresolved',             {}, { couldNotResolve: true }],

@@ -41,9 +41,9 @@ const EXEMPT = [
   ['src/server.ts', ['clock']],
   ['src/client/**', ['clock', 'json']],
   ['src/cli/**', ['clock', 'environment']],
-  ['{test,bench,hammer,examples}/**', AT_THE_EDGE],
+  ['{test,bench,hammer,mutation,examples}/**', AT_THE_EDGE],
   ['test/fakes/**', [...AT_THE_EDGE, 'spies']],
-  ['*.config.ts', ['environment', 'default']],
+  ['{,mutation/}*.config.ts', ['environment', 'default']],
 ]
 
 const bansBut = (exempt) => ({
@@ -54,7 +54,9 @@ const bansBut = (exempt) => ({
 })
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', '.procura/', '.build-*/', '**/*.{js,cjs,mjs}'] },
+  {
+    ignores: ['dist/', 'coverage/', '.procura/', '.build-*/', '.stryker-tmp/', '**/*.{js,cjs,mjs}'],
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylistic],

@@ -159,5 +159,6 @@ describe('the id in a path', () => {
     for (const other of ['agt_1', newId('con', new Date(0)), undefined, [id]]) {
       expect(refusal(() => idIn(to('/', { id: other }), 'agt')).code).toBe('not_found')
     }
+    expect(rules(idOf('agt'), newId('con', new Date(0)))).toEqual([' agt_id'])
   })
 })

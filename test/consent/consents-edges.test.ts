@@ -1,0 +1,68 @@
+import { beforeAll, expect, it } from 'vitest'
+import type { Terms } from '../../src/domain/consent.ts'
+import { type AgentId, newId } from '../../src/domain/ids.ts'
+import type { ProvenPerson } from '../../src/domain/person.ts'
+import { aPerson, anAgent, by, parts, type Parts, theTerms } from '../fakes/deciding.ts'
+import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+
+let db: TestDatabase
+let house: Parts
+let alice: ProvenPerson
+
+beforeAll(async () => {
+  db = await freshDatabase()
+  house = parts(db)
+  alice = await aPerson(db)
+})
+
+const give = (agent: AgentId, terms: Partial<Terms> = {}) =>
+  house.consents.give(alice, theTerms(agent, terms), by())
+
+it('the first of a key is no repeat', async () => {
+  const agent = await anAgent(db, alice.person.id)
+  expect((await give(agent)).isRepeat).toBe(false)
+})
+
+it('is refused for an agent that is retired while the rules are asked, and leaves nothing', async () => {
+  const agent = await anAgent(db, alice.person.id)
+  const racing = parts(db, {
+    mayConsent: async () => {
+      await house.revocation.retire(alice, agent, by())
+      return null
+    },
+  })
+  const late = racing.consents.give(alice, theTerms(agent), by())
+  await expect(late).rejects.toMatchObject({ code: 'not_found' })
+  expect(await house.consents.ofAgent(agent)).toEqual([])
+})
+
+it('is found under its own id, and under no other', async () => {
+  const nobody = house.consents.find(alice, newId('con', new Date()))
+  await expect(nobody).rejects.toMatchObject({ code: 'not_found' })
+})
+
+it('is what its agent stands on, for a gateway too', async () => {
+  const agent = await anAgent(db, alice.person.id)
+  const { consent } = await give(agent)
+  expect(await house.consents.standing(consent.id, agent)).toMatchObject({ consent })
+})
+
+it('is listed among all of its agent, newest first, whatever became of it', async () => {
+  const agent = await anAgent(db, alice.person.id)
+  const [first, second] = [await give(agent), await give(agent)]
+  await house.revocation.withdraw(alice, first.consent.id, by())
+  const found = (await house.consents.ofAgent(agent)).map(({ id, status }) => [id, status])
+  expect(found).toEqual([
+    [second.consent.id, 'active'],
+    [first.consent.id, 'withdrawn'],
+  ])
+})
+
+it('a page that holds all of them is the last one, and goes on after its last', async () => {
+  const agent = await anAgent(db, alice.person.id)
+  const ids: string[] = []
+  for (let n = 0; n < 4; n += 1) ids.unshift((await give(agent)).consent.id)
+  const page = async (limit: number) =>
+    (await house.consents.list(alice, { limit, before: null, agent, status: null })).next
+  expect([await page(3), await page(4), await page(5)]).toEqual([ids[2], null, null])
+})
