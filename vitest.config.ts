@@ -5,8 +5,9 @@ import { defineConfig } from 'vitest/config'
 // `npm run check` runs the first kind only: the others start a PostgreSQL.
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).sort()
 const isDatabase = (file: string) => needsDatabase(join(import.meta.dirname, file))
-// Look at how long things take while something is broken: one after another, when the others are over.
-const isFault = (file: string) => file.startsWith('test/faults/')
+// Look at how long things take while something is broken, or flood the machine: one after another, when
+// the others are over.
+const isAlone = (file: string) => /^test\/(faults|lines\/dos)/.test(file)
 const globalSetup = ['test/pg/global.ts']
 const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } }
 
@@ -17,10 +18,14 @@ export default defineConfig({
     projects: [
       project('unit', { include: files.filter((file) => !isDatabase(file)) }),
       project('database', {
-        include: files.filter((file) => isDatabase(file) && !isFault(file)),
+        include: files.filter((file) => isDatabase(file) && !isAlone(file)),
         globalSetup,
       }),
-      project('faults', { include: files.filter(isFault), globalSetup, ...alone }),
+      project('alone', {
+        include: files.filter((file) => isDatabase(file) && isAlone(file)),
+        globalSetup,
+        ...alone,
+      }),
     ],
     coverage: { include: ['src/**'] },
   },

@@ -8,11 +8,22 @@ export async function withPort<C extends Config>(config: C): Promise<C> {
   return { ...config, port: await freePort(config.host) }
 }
 
+/** The same, where somebody else is to listen at the port after it. */
+export async function withTwoPorts<C extends Config>(config: C): Promise<C> {
+  const chosen = await withPort(config)
+  if (config.port !== 0) return chosen
+  const isFree = await freePort(config.host, chosen.port + 1).then(
+    () => true,
+    () => false,
+  )
+  return isFree ? chosen : await withTwoPorts(config)
+}
+
 /** Somebody may take it before it is used; then listening fails, and says so. */
-export function freePort(host: string): Promise<number> {
+export function freePort(host: string, wish = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
-    server.listen(0, host, () => {
+    server.listen(wish, host, () => {
       const { port } = server.address() as AddressInfo
       server.close(() => {
         resolve(port)

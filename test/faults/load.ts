@@ -55,7 +55,6 @@ export async function underLoad(load: Load, fault: () => Promise<unknown>): Prom
   const over = new AbortController()
 
   const loading = (async () => {
-    let due = start
     for (let n = 0; !over.signal.aborted; n += 1) {
       const isToken = isTokensOnly || n % 3 !== 0
       const call = (isToken ? one(kim, ASK.refund, start) : one(ana, ASK.count, start)).then(
@@ -65,9 +64,8 @@ export async function underLoad(load: Load, fault: () => Promise<unknown>): Prom
         },
       )
       running.add(call)
-      // Where we ourselves were held up, what was not asked is left out: asked at once it would be a burst.
-      due = Math.max(due + 1000 / ratePerSecond, performance.now())
-      await pause(due - performance.now())
+      const late = start + ((n + 1) * 1000) / ratePerSecond - performance.now()
+      if (late > 0) await pause(late)
     }
   })()
 

@@ -18,7 +18,7 @@ const { line } = twoBrokers({
 })
 const uncounted = { isCounted: false, timeout: 90_000 }
 /** What a busy machine may add to any answer; on a quiet one the ratios alone would hold. */
-const NOISE_MS = 1000
+const NOISE_MS = 250
 
 const portsOf = (w: World) => w.brokers.map(({ port }) => port)
 const NO_ROOM = 'Too much is going on at once'

@@ -13,7 +13,6 @@ import { expired, useOne } from '../demo/using.ts'
 import { clearData } from '../dev/clear.ts'
 import type { World } from '../dev/world.ts'
 import { EXIT } from '../exit.ts'
-import { withPort } from '../free-port.ts'
 import { createLogger } from '../log.ts'
 import { printer } from '../print.ts'
 import { configurationToTry } from '../settings.ts'
@@ -27,7 +26,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(): Promise<void> {
-  const config = await withPort(demoConfig(configurationToTry()))
+  const config = demoConfig(configurationToTry())
   await clearData(config.dataDir)
   const { tell, shown } = createTeller()
   let world: World | null = null

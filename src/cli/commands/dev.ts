@@ -8,7 +8,6 @@ import { clearData } from '../dev/clear.ts'
 import { KEEPER_BOT, REFUND_BOT, REPORT_BOT, seed } from '../dev/seed.ts'
 import type { World } from '../dev/world.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { withPort } from '../free-port.ts'
 import { PROCURA } from '../how.ts'
 import { fetchCheckpoint, headOf } from '../ledger-export.ts'
 import { createLogger } from '../log.ts'
@@ -30,7 +29,7 @@ export function devCommand(): Command {
 async function dev({ reset }: { reset?: boolean }): Promise<void> {
   const given = configurationToTry()
   if (reset === true) await startOver(given)
-  const config = await withPort(asBefore(given))
+  const config = asBefore(given)
   const stopped = untilStopped()
   const policies = policySummary(config.policiesDir)
   const { startWorld } = await import('../dev/world.ts')

@@ -55,8 +55,10 @@ async function serve(given: Config, workers: number): Promise<void> {
   const stopped = untilStopped()
   try {
     const room = { max_connections: String(CONNECTIONS_BESIDE + workers * CONNECTIONS_MAX) }
-    const { config, embedded, stop } = await openDatabase(await withPort(given), room)
+    const { config: opened, embedded, stop } = await openDatabase(given, room)
     undo.push(stop)
+    // The database takes seconds to start: a port that was free before it may be taken after it.
+    const config = await withPort(opened)
     // The database that was started here is nobody else's; with another, `procura migrate` comes first.
     if (embedded !== null) await bringUpToDate(config)
     const { running, issuer } = await (workers === 1

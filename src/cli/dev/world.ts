@@ -11,6 +11,7 @@ import type { Log } from '../../http/front.ts'
 import { createKeys } from '../../keys.ts'
 import { type Running, startServer } from '../../server.ts'
 import { bringUpToDate, type OpenDatabase, openDatabase } from '../database.ts'
+import { withTwoPorts } from '../free-port.ts'
 import { sealTarget } from '../seal-target.ts'
 import { createUndo } from '../signals.ts'
 import { type PersonName, startDevIssuer } from './issuer.ts'
@@ -47,7 +48,8 @@ type Undo = ReturnType<typeof createUndo>
 async function start(given: Config, log: Log, undo: Undo): Promise<World> {
   const database = await openDatabase(given)
   undo.push(database.stop)
-  const { config } = database
+  // The database takes seconds to start: a port that was free before it may be taken after it.
+  const config = await withTwoPorts(database.config)
   await bringUpToDate(config)
   await createKeys(config.keysDir)
   const orders = await prepareOrders(config.databaseUrl.reveal())
