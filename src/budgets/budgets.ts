@@ -71,7 +71,7 @@ const STATE = `wanted as (
     select * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
       with ordinality as w (account, key, type, amount, nth)
   ), state as (
-    select w.*, b.bound, b.used, coalesce(b.used + w.amount <= b.bound, false) as fits
+    select w.*, b.bound, b.used
     from wanted w
     left join procura.budget b
       on b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
