@@ -63,8 +63,12 @@ export const LIVES: readonly Check[] = [
   },
 ]
 
-/** The bound is for brokers that run: it counts from the last fault that came before the end. */
+/**
+ * The bound is for brokers that run: it counts from the last fault that came before the end. What was
+ * given up before it began, a decision that nobody redeemed, has not lived at all.
+ */
 function outlived(row: Credential, { journal, now }: Snapshot): string | null {
+  if (row.state === 'failed' && row.ended_at?.getTime() === row.issued_at.getTime()) return null
   const end = (row.confirmed_dead_at ?? row.ended_at ?? now).getTime()
   const fault = journal.findLast(({ op, at: struck }) => op === 'fault' && struck < end)
   const over = end - Math.max(row.expires_at.getTime(), fault?.at ?? 0)

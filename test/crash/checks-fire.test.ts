@@ -99,6 +99,14 @@ describe('the checker', () => {
     expect(violated({ ...sound, ...broken })).toContain(id)
   })
 
+  it('takes for no life what was given up before it began, and for one what was made and failed', () => {
+    const ended = { state: 'failed', ended_at: second(200), confirmed_dead_at: null }
+    const begun = { ...sound, ...rows({ ...ended, issued_at: second(1) }) }
+    expect(violated(begun)).toContain('I16')
+    const given = { ...sound, ...rows({ ...ended, issued_at: second(200) }) }
+    expect(violated(given)).not.toContain('I16')
+  })
+
   it('has no check that was not seen to fire', () => {
     const seen = new Set(BROKEN.map(([id]) => id))
     expect(CHECKS.map(({ id }) => id).filter((id) => !seen.has(id))).toEqual([])
