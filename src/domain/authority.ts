@@ -12,35 +12,53 @@ export interface Authority {
   readonly constraints: readonly Constraint[]
 }
 
+/** The authority of a token that may be handed on: one more thing that only gets less. */
+export interface ChainAuthority extends Authority {
+  /** How many tokens the chain may have, the root counted. */
+  readonly delMaxDepth: number
+}
+
 /** What somebody further down states; what is absent is inherited. */
 export interface Narrowing {
   readonly scopes?: readonly string[] | undefined
   readonly purpose?: string | undefined
   readonly constraints?: readonly Constraint[] | undefined
+  readonly delMaxDepth?: number | undefined
 }
 
-export type Narrowed =
-  | { readonly ok: true; readonly authority: Authority }
+export type Narrowed<Of extends Authority = Authority> =
+  | { readonly ok: true; readonly authority: Of }
   | { readonly ok: false; readonly outcome: 'not_narrower'; readonly field: string }
 
 /**
  * What is left of `parent` after what `child` states: never more. Nothing can be dropped or loosened;
- * a bound that the parent has and the child does not state stays in force.
+ * a bound that the parent has and the child does not state stays in force. Who has no `delMaxDepth`
+ * hands none on. With `repeat`, a child that leaves one of the parent's bounds out is refused.
  */
-export function narrow(parent: Authority, child: Narrowing): Narrowed {
-  const { scopes = parent.scopes, purpose = parent.purpose, constraints = [] } = child
+export function narrow<Of extends Authority & Partial<ChainAuthority>>(
+  parent: Of,
+  child: Narrowing,
+  { repeat = false }: { readonly repeat?: boolean } = {},
+): Narrowed<Of> {
+  const { scopes = parent.scopes, purpose = parent.purpose, constraints = [], delMaxDepth } = child
+  if ((delMaxDepth ?? 0) > (parent.delMaxDepth ?? 0)) return notNarrower('del_max_depth')
   const wider = scopes.findIndex((scope) => !parent.scopes.some((above) => covers(above, scope)))
   if (wider >= 0) return notNarrower(`scopes[${String(wider)}]`)
   if (!isWithin(purpose, parent.purpose)) return notNarrower('purpose')
 
   const effective = new Map(parent.constraints.map((bound) => [constraintKey(bound), bound]))
+  const missing = new Set(repeat ? effective.keys() : [])
   for (const bound of constraints) {
     const key = constraintKey(bound)
     const above = effective.get(key)
     if (above && !isAsTight(bound, above)) return notNarrower(`constraints[${key}]`)
     effective.set(key, bound)
+    missing.delete(key)
   }
-  return { ok: true, authority: { scopes, purpose, constraints: [...effective.values()] } }
+  for (const key of missing) return notNarrower(`constraints[${key}]`)
+  const depth = delMaxDepth === undefined ? {} : { delMaxDepth }
+  const bounds = [...effective.values()]
+  return { ok: true, authority: { ...parent, ...depth, scopes, purpose, constraints: bounds } }
 }
 
 const notNarrower = (field: string) => ({ ok: false, outcome: 'not_narrower', field }) as const

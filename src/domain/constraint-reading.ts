@@ -57,8 +57,9 @@ function readConstraint(value: Json): Reading<Constraint> {
   const names = Object.keys(rest).filter((name) => !(name === 'order' && 'rank' in rest))
   const [name, ...more] = names
   const type = CONSTRAINT_TYPES.find((known) => known === name)
+  // How many comes first: which of two members is met first depends on how they are sorted.
+  if (name === undefined || more.length > 0) return misfit('', 'exactly one type')
   if (type === undefined) return misfit('', 'unknown_constraint')
-  if (more.length > 0) return misfit('', 'exactly one type')
   const wrong = wrongKey(key, type) ?? wrongBound(type, rest)
   if (wrong !== null) return misfit(wrong.at, wrong.rule)
   return { ok: true, value: value as unknown as Constraint }

@@ -12,10 +12,13 @@ export type JsonErrorCode =
 export class JsonError extends Error {
   override readonly name = 'JsonError'
   readonly code: JsonErrorCode
+  /** What stopped it is written as a number, and is infinite or none: `NaN`, `1e999`. */
+  readonly isNonFinite: boolean
 
-  constructor(code: JsonErrorCode, message: string) {
+  constructor(code: JsonErrorCode, message: string, isNonFinite = false) {
     super(message)
     this.code = code
+    this.isNonFinite = isNonFinite
   }
 }
 
@@ -204,7 +207,10 @@ function endOfString(state: Scan): number {
 
 function scanNumber(state: Scan): void {
   const written = take(state, NUMBER)
-  if (!written) throw malformed(state, 'a value is missing')
+  if (!written) {
+    const { code, message } = malformed(state, 'a value is missing')
+    throw new JsonError(code, message, take(state, NON_FINITE) !== '')
+  }
   const value = Number(written)
   const isUnsafeInteger = Number.isInteger(value) && !Number.isSafeInteger(value)
   if (
@@ -213,7 +219,8 @@ function scanNumber(state: Scan): void {
     isUnsafeInteger ||
     !isExact(written, value)
   ) {
-    throw new JsonError('unsafe_number', `A number would not survive being read ${place(state)}`)
+    const message = `A number would not survive being read ${place(state)}`
+    throw new JsonError('unsafe_number', message, !Number.isFinite(value))
   }
 }
 
@@ -266,6 +273,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u
 const SPACES = /[ \t\n\r]*/y
 const LITERAL = /true|false|null/y
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const NON_FINITE = /[+-]?(?:NaN|Infinity)/y
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const SPACE = 0x20

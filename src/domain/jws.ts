@@ -10,6 +10,7 @@ import { sha256 } from './digest.ts'
 // prettier-ignore
 const KINDS = {
   session:    { typ: 'at+jwt',           issuer: '',             audience: '',     life: 600 },
+  root:       { typ: 'at+jwt',           issuer: '/roots',       audience: '',     life: 86_400 },
   decision:   { typ: 'pdp-decision+jwt', issuer: '/pdp',         audience: '/cdp', life: 60 },
   credential: { typ: 'at+jwt',           issuer: '/credentials', audience: null,   life: 3600 },
   consent:    { typ: 'consent+jwt',      issuer: '/evidence',    audience: '',     life: Infinity },

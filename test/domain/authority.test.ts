@@ -8,6 +8,7 @@ import {
   ttlCeiling,
 } from '../../src/domain/authority.ts'
 import type { Constraint } from '../../src/domain/constraint.ts'
+import { tighterTotals } from '../../src/domain/accounts.ts'
 import { debitsOf } from '../../src/domain/debits.ts'
 import type { Json, JsonObject } from '../../src/domain/json.ts'
 import { covers } from '../../src/domain/scope.ts'
@@ -201,7 +202,7 @@ describe('debits', () => {
   }
 
   it('are made from the consent, by key', () => {
-    const accounts = { consent: 'con_1', granted, session: 'jti', effective: granted }
+    const accounts = [{ id: 'con_1', bounds: granted.constraints }]
     expect(debitsOf(accounts, aCall({ a: 20 }))).toEqual([
       { account: 'con_1', key: 'args.a', type: 'max_lifetime', amount: 20 },
       { account: 'con_1', key: 'calls', type: 'max_subtree', amount: 1 },
@@ -214,8 +215,8 @@ describe('debits', () => {
         constraints: [total('calls', 'max_subtree', 2), total('args.a', 'max_subtree', 50)],
       }),
     )
-    const accounts = { consent: 'con_1', granted, session: 'jti', effective }
-    expect(debitsOf(accounts, aCall({ a: 20 })).slice(2)).toEqual([
+    const accounts = [{ id: 'jti', bounds: tighterTotals(effective, granted) }]
+    expect(debitsOf(accounts, aCall({ a: 20 }))).toEqual([
       { account: 'jti', key: 'args.a', type: 'max_subtree', amount: 20 },
       { account: 'jti', key: 'calls', type: 'max_subtree', amount: 1 },
     ])

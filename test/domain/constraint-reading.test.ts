@@ -10,7 +10,8 @@ const RUNS = { numRuns: 300 }
 describe('reading constraints', () => {
   it.each<[string, Json]>([
     ['/0: unknown_constraint', [{ key: 'args.geo', geo_fence: 'EU' }]],
-    ['/0: unknown_constraint', [{ key: 'args.a' }]],
+    ['/0: exactly one type', [{ key: 'args.a' }]],
+    ['/0: exactly one type', [{ key: 'args.a', geo_fence: 'EU', max: 1 }]],
     ['/0/key: unknown_constraint', [{ key: 'amount', max: 1 }]],
     ['/0/key: unknown_constraint', [{ key: 'args.a\n', max: 1 }]],
     ['/0/key: unknown_constraint', [{ key: 'Crm.x#args.a', max: 1 }]],

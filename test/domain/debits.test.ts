@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { tighterTotals } from '../../src/domain/accounts.ts'
 import type { Authority, Bounded } from '../../src/domain/authority.ts'
 import type { Constraint } from '../../src/domain/constraint.ts'
-import { debitsOf, tighterTotals } from '../../src/domain/debits.ts'
+import { debitsOf } from '../../src/domain/debits.ts'
 import type { Json } from '../../src/domain/json.ts'
 
 const bound = (key: string, of: Record<string, Json>) => ({ key, ...of }) as unknown as Constraint
@@ -11,10 +12,14 @@ const authority = (...constraints: Constraint[]): Authority => ({
 const call: Bounded = {
   ...{ tool: { name: 'crm.read' }, arguments: { a: 20, word: 'x', half: 0.5 }, facts: { rows: 3 } },
 }
-const debits = (granted: Authority, effective = granted, session: string | null = 'jti') =>
-  debitsOf({ consent: 'con_1', granted, session, effective }, call).map(
-    ({ account, key, type, amount }) => `${account} ${key} ${type} ${String(amount)}`,
-  )
+const debits = (granted: Authority, effective = granted) =>
+  debitsOf(
+    [
+      { id: 'con_1', bounds: granted.constraints },
+      { id: 'jti', bounds: tighterTotals(effective, granted) },
+    ],
+    call,
+  ).map(({ account, key, type, amount }) => `${account} ${key} ${type} ${String(amount)}`)
 
 describe('what a call takes', () => {
   it('is taken by key, then by type, and from bounds on each call nothing is', () => {
@@ -52,7 +57,7 @@ describe('what a call takes', () => {
     },
   )
 
-  it('is taken from the session too, but only where that is tighter, and acts', () => {
+  it('is taken from the session too, but only where that is tighter', () => {
     const granted = authority(bound('calls', { max_subtree: 9 }), bound('args.a', { max: 99 }))
     const tighter = authority(
       bound('calls', { max_subtree: 8 }),
@@ -63,7 +68,6 @@ describe('what a call takes', () => {
     const fromSession = ['jti calls max_subtree 1', 'jti facts.rows max_lifetime 3']
     expect(debits(granted, tighter)).toEqual([fromConsent, ...fromSession])
     expect(debits(granted, granted)).toEqual([fromConsent])
-    expect(debits(granted, tighter, null)).toEqual([fromConsent])
   })
 })
 

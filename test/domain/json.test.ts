@@ -29,6 +29,30 @@ function refusal(text: string | Uint8Array): JsonErrorCode | 'read' {
   }
 }
 
+describe('a number that is none', () => {
+  const isNonFinite = (text: string) => {
+    try {
+      readJson(bytes(text))
+    } catch (error) {
+      return error instanceof JsonError && error.isNonFinite
+    }
+    return 'read'
+  }
+
+  it.each(['NaN', '-NaN', 'Infinity', '-Infinity', '+Infinity', '1e999', '-1e999'])(
+    '%s is told',
+    (it) => {
+      expect(isNonFinite(`{"a":${it}}`)).toBe(true)
+      expect(isNonFinite(`{"a":[1,${it}]}`)).toBe(true)
+    },
+  )
+
+  it.each(['9007199254740993', '-0', 'x', 'nan', '', 'Inf'])('%j is another fault', (it) => {
+    expect(isNonFinite(`{"a":${it}}`)).toBe(false)
+    expect(isNonFinite('{"a":1}')).toBe('read')
+  })
+})
+
 describe('the strict reader', () => {
   it.each<[JsonErrorCode, string, string | Uint8Array]>([
     ['malformed_request', 'nothing', ''],

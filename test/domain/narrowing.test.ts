@@ -54,6 +54,28 @@ describe('narrowing', () => {
   })
 })
 
+describe('narrowing a token that may be handed on', () => {
+  const above = { ...parent, delMaxDepth: 4 }
+
+  it('lets its depth fall, or stay, and never rise', () => {
+    expect(narrow(above, {})).toEqual({ ok: true, authority: above })
+    const lower = { ...above, delMaxDepth: 2 }
+    expect(narrow(above, { delMaxDepth: 2 })).toEqual({ ok: true, authority: lower })
+    const refused = { ok: false, outcome: 'not_narrower', field: 'del_max_depth' }
+    expect(narrow(above, { delMaxDepth: 5, purpose: 'sales' })).toEqual(refused)
+    expect(narrow(parent, { delMaxDepth: 2 })).toEqual(refused)
+  })
+
+  it('wants each bound repeated, where that is asked for', () => {
+    const repeat = { repeat: true }
+    expect(narrow(above, above, repeat)).toEqual({ ok: true, authority: above })
+    const constraints = above.constraints.slice(1)
+    const field = 'constraints[args.a,max]'
+    expect(narrow(above, { constraints }, repeat)).toMatchObject({ ok: false, field })
+    expect(narrow(above, { constraints })).toMatchObject({ ok: true })
+  })
+})
+
 describe('what is outside', () => {
   const outside = (of: Partial<Bounded>, purpose = 'support') =>
     admits(parent, { ...call, ...of }, purpose)
