@@ -1,8 +1,9 @@
 /** One credential request, start to finish. Read this file first. */
 import type { Approval } from './domain/approval.ts'
-import { type Chain, chainAskedAbout, chainAtDepthZero } from './domain/chain.ts'
+import { type Chain, chainAskedAbout, chainOf } from './domain/chain.ts'
 import { type Decision, type Deny, type Settled, type Spent, stopped } from './domain/decision.ts'
 import type { LedgerEntry } from './domain/entry.ts'
+import type { ProvenInstance } from './domain/instance.ts'
 import type { Broker, Decider, Deciding, Delivering } from './domain/ports.ts'
 import { questionOf } from './domain/question.ts'
 import type { Act, CredentialRequest } from './domain/request.ts'
@@ -10,7 +11,16 @@ import { recalled, remembered, toldOf } from './domain/ruling.ts'
 
 /** A credential request, first half: may they? */
 export function createDecider(parts: Deciding): Decider {
-  const { identity, consents, approvals, pdp, revocation, budgets, ledger } = parts
+  const { identity, consents, delegations, approvals, pdp, revocation, budgets, ledger } = parts
+
+  /** On whose behalf, and through whom: each hop may be narrower than the one above, never wider. */
+  async function chainBehind(instance: ProvenInstance): Promise<Chain> {
+    const [standing, delegated] = await Promise.all([
+      consents.behind(instance),
+      delegations.behind(instance),
+    ])
+    return chainOf(standing, delegated, instance)
+  }
 
   /** Everything that is thought before anything is written: the same for asking and for trying. */
   async function consider(chain: Chain, request: CredentialRequest): Promise<Decision> {
@@ -35,8 +45,8 @@ export function createDecider(parts: Deciding): Decider {
       const earlier = await ledger.find(key)
       if (earlier) return recalled(earlier)
 
-      // On whose behalf? What a sponsor consented to; the session may be narrower, never wider.
-      const chain = chainAtDepthZero(await consents.behind(instance), instance)
+      // On whose behalf?
+      const chain = await chainBehind(instance)
       const decision = await consider(chain, request)
 
       // Write the answer down and spend what it spends, as one act. No ledger, no credential.
@@ -48,12 +58,7 @@ export function createDecider(parts: Deciding): Decider {
         const spent = isDenial(debited) ? [] : debited
         await approvals.spend(tx, final)
         const asked = await approvals.openIfAsked(tx, final, request.justification)
-        const settled = {
-          decision: final,
-          revocationEpoch: epoch,
-          spent,
-          asked,
-        }
+        const settled = { decision: final, revocationEpoch: epoch, spent, asked }
         const answer = remembered(toldOf(settled))
         return {
           entries: entriesOf(act, settled, request, asked?.opened),
@@ -69,12 +74,14 @@ export function createDecider(parts: Deciding): Decider {
     async explain(presented, read) {
       const instance = await identity.authenticate(presented)
       const request = read()
-      const chain = chainAtDepthZero(await consents.behind(instance), instance)
+      const chain = await chainBehind(instance)
       return await wouldBe(chain, request, identity.actOf(instance, presented), 'explained')
     },
 
-    async evaluate(act, { agent, consent, request }) {
-      const chain = chainAskedAbout(await consents.standing(consent, agent))
+    async evaluate(act, { agent, consent, delegation, request }) {
+      const delegated = await delegations.received(delegation, agent)
+      const standing = await consents.standing(consent, delegated?.hops[0].agent ?? agent)
+      const chain = chainAskedAbout(standing, delegated)
       return await wouldBe(chain, request, act, 'decision')
     },
   }
@@ -91,12 +98,7 @@ export function createDecider(parts: Deciding): Decider {
       const { stop, epoch } = await revocation.inForce(tx, decision)
       const short = stop ?? (await budgets.short(tx, decision))
       const final = short ? stopped(decision, short) : decision
-      const settled = {
-        decision: final,
-        revocationEpoch: epoch,
-        spent: [],
-        asked: null,
-      }
+      const settled = { decision: final, revocationEpoch: epoch, spent: [], asked: null }
       return {
         entries: [{ type, act, settled }],
         value: settled,

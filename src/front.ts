@@ -17,7 +17,10 @@ import type { Slices } from './slices.ts'
 const VERSION = '0.1.0'
 const SECURITY_TXT_MS = 180 * 86_400_000
 
-export interface Fronted extends Pick<Front, 'approvals' | 'revocation' | 'credentials'> {
+export interface Fronted extends Pick<
+  Front,
+  'delegations' | 'chains' | 'approvals' | 'revocation' | 'credentials'
+> {
   readonly broker: Broker
   readonly decider: Pick<Decider, 'explain' | 'evaluate'>
   readonly identity: FrontIdentity & { readonly agents: Front['agents'] }
@@ -44,7 +47,18 @@ export function createFront(slices: Slices, parts: Fronted): Made {
   let isDraining = false
   const decisions = createDecisionReader({ tenant, pool: pools.front, reader: parts.reader })
   const front: Made['front'] = {
-    ...{ issuer, broker, identity, consents, approvals, revocation, credentials, decisions },
+    ...{
+      issuer,
+      broker,
+      identity,
+      consents,
+      delegations: parts.delegations,
+      chains: parts.chains,
+      approvals,
+      revocation,
+      credentials,
+      decisions,
+    },
     ...{ log, contract, meter: parts.metrics, running: parts.running },
     decider: { ...decider, standing: consents.standing },
     agents: identity.agents,
@@ -56,6 +70,7 @@ export function createFront(slices: Slices, parts: Fronted): Made {
       ledger: parts.ledgerKey,
       jwks: {
         sessions: () => jwksOf(keys.sessions),
+        roots: () => jwksOf(keys.roots),
         decisions: () => jwksOf(keys.decisions),
         credentials: () => jwksOf(keys.credentials),
         evidence: () => jwksOf(keys.evidence),

@@ -7,6 +7,7 @@ import type { Secret } from './domain/secret.ts'
 /** One set for each side that signs, told apart by how a `kid` begins. */
 export const SETS = {
   sessions: 'ses',
+  roots: 'rot',
   decisions: 'pdp',
   credentials: 'cdp',
   evidence: 'evd',

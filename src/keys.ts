@@ -55,15 +55,16 @@ export async function loadKeys(dir: string, options: LoadOptions = {}): Promise<
   const { sealKey, warn = () => undefined } = options
   const read = (name: string) => readKeyFile(join(dir, name), warn)
   const set = async (name: SetName) => readSet(await read(`${name}.json`), name)
-  const [sessions, decisions, credentials, evidence] = [
+  const [sessions, roots, decisions, credentials, evidence] = [
     await set('sessions'),
+    await set('roots'),
     await set('decisions'),
     await set('credentials'),
     await set('evidence'),
   ]
-  refuseShared([sessions, decisions, credentials, evidence])
+  refuseShared([sessions, roots, decisions, credentials, evidence])
   return {
-    ...{ sessions, decisions, credentials, evidence },
+    ...{ sessions, roots, decisions, credentials, evidence },
     ledger: readLedgerKey(await read('ledger.key')),
     nonce: createSecretKey(octets(await read('nonce.key'), 'nonce.key')),
     seal: readSealKey(sealKey ?? new Secret((await read('seal.key')).trim())),

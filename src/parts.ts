@@ -3,6 +3,9 @@ import { createApprovals } from './approvals/approvals.ts'
 import { createBroker, createDecider } from './broker.ts'
 import { createBudgets } from './budgets/budgets.ts'
 import { createConsents } from './consent/consents.ts'
+import { rootKeysIn } from './chain/keys.ts'
+import { createDelegations } from './delegation/delegations.ts'
+import { createChains } from './delegation/reading.ts'
 import { createCdp } from './delivery/cdp.ts'
 import { createConnectors } from './delivery/connectors.ts'
 import { createCredentials } from './delivery/credentials.ts'
@@ -28,8 +31,10 @@ import { createPdp } from './policy/pdp.ts'
 import type { Pools, Side } from './pools.ts'
 import type { Slices } from './slices.ts'
 import { createRevocation } from './revocation/revocation.ts'
+import { createTokenRevoker } from './revoking.ts'
 
 const CONSENT_DAYS_MAX = 90
+const ROOT_SECONDS_MAX = 8 * 3600
 const SIGN_IN_SECONDS_MAX = 8 * 3600
 const OPEN_APPROVALS_MAX = 50
 
@@ -45,7 +50,8 @@ export async function createParts(slices: Slices) {
   const { approvals, pdp } = deciding
   const revocation = createRevocation({
     ...{ tenant: slices.config.tenant, pool: slices.pools.front, ledger: ledgers.front },
-    cancelUnder: (tx, what, act) => approvals.cancelUnder(tx, what, act),
+    cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
+    isTool: (name) => pdp.isDeclared(name),
     onStopped: () => {
       delivering.sweeper.poke()
     },
@@ -72,8 +78,15 @@ export async function createParts(slices: Slices) {
       return outcome
     },
   }
+  const { identity } = deciding
+  const { credentials } = delivering
+  const revokeShown = createTokenRevoker({
+    ...{ identity, revocation, credentials, clock: slices.clock },
+    roots: { issuer: slices.issuer, keys: slices.keys.roots },
+  })
   const front = createFront(slices, {
-    ...{ ...shared, ...deciding, ...delivering, broker, decider, revocation },
+    ...{ ...shared, ...deciding, ...delivering, broker, decider },
+    revocation: { ...revocation, revokeShown },
   })
   return { ...shared, ...deciding, ...delivering, ...front }
 }
@@ -100,7 +113,7 @@ function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
   const origin = `${new URL(issuer).host}/v1/ledger`
   const { privateKey: key, publicKey } = keys.ledger
   return {
-    ...{ ledgers, ledgerKey: { origin, vkey: vkeyOf(origin, publicKey) } },
+    ...{ ledgers, sealer, ledgerKey: { origin, vkey: vkeyOf(origin, publicKey) } },
     signer: createSigner({ tenant, pool: pools.signer, origin, key, file, clock }),
     running: createRunning(),
     reader: createReader({ tenant, pool: pools.front, sealer }),
@@ -110,7 +123,8 @@ function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
   }
 }
 
-async function createDeciding(slices: Slices, { ledgers, metrics, report }: Shared) {
+async function createDeciding(slices: Slices, shared: Shared) {
+  const { ledgers, sealer, metrics, report } = shared
   const { config, issuer, keys, pools, clock } = slices
   const { tenant } = config
   const pdp = await createPdp({
@@ -125,14 +139,31 @@ async function createDeciding(slices: Slices, { ledgers, metrics, report }: Shar
   const approvals = createApprovals({
     ...{ ...front, signInAgeMax: SIGN_IN_SECONDS_MAX, openMax: OPEN_APPROVALS_MAX },
   })
+  const delegations = createDelegations({
+    ...{ tenant, issuer, pools, ledger: ledgers.front, secondsMax: ROOT_SECONDS_MAX },
+    sealer,
+    signer: { issuer, keys: keys.roots },
+    isPurpose: (purpose) => pdp.isPurpose(purpose),
+    mayDelegate: (hop, now) => pdp.mayDelegate(hop, now),
+    balances: (account) => budgets.balances(account),
+    openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
+  })
+  const chains = createChains({
+    ...{ tenant, issuer, pool: pools.front, sealer, evidence },
+    rootKeys: rootKeysIn(keys.roots),
+    isPurpose: (purpose) => pdp.isPurpose(purpose),
+    consentFor: (person, id) => consents.find(person, id),
+    entryOf: (event) => shared.reader.entryOf(event),
+  })
   const identity = createIdentity({
     ...{ tenant, issuer, pool: pools.front, ledger: ledgers.front, clock, ...config.trust },
     sessionKeys: keys.sessions,
     nonces: createNonces(keys.nonce, config.dpopNonce === 'required'),
     consentsOf: (agent) => consents.ofAgent(agent),
+    chains: delegations,
     openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
   })
-  return { pdp, budgets, consents, approvals, identity }
+  return { pdp, budgets, consents, delegations, chains, approvals, identity }
 }
 
 function createDelivering(slices: Slices, { ledgers, metrics, report }: Shared) {

@@ -1,9 +1,9 @@
 /** What may be spent, in uses or amounts: one account for each place that states a total. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { leafOf } from '../domain/chain.ts'
+import { type Chain, leafOf } from '../domain/chain.ts'
 import { type Constraint, constraintType, isCumulative } from '../domain/constraint.ts'
-import type { BudgetState, Debit, Decision, Deny, Spent } from '../domain/decision.ts'
+import type { BudgetState, Debit, Decision, Deny, Spent, StoppedBy } from '../domain/decision.ts'
 import type { Rowwise, Tx } from '../domain/tx.ts'
 
 export interface Budgets {
@@ -141,18 +141,24 @@ function spentOf({ asked, ...state }: BudgetState, usedAfter: number | null): Sp
 
 function exhausted({ chain }: Decision, budget: BudgetState): Deny {
   const { account, key, type, limit } = budget
-  const isOfConsent = account === chain.consent.id
-  const { depth, agent } = leafOf(chain)
+  const stoppedBy = holderOf(chain, account)
+  const whose = stoppedBy.kind === 'consent' ? 'the consent' : `hop ${String(stoppedBy.hop)}`
   return {
     kind: 'deny',
     code: 'budget_exhausted',
     rules: [],
-    stoppedBy: isOfConsent
-      ? { hop: null, kind: 'consent', id: chain.consent.id }
-      : { hop: depth, kind: 'agent', id: agent },
+    stoppedBy,
     outcome: 'ceiling_exceeded',
     field: `constraints[${key},${type}]`,
     budget,
-    detail: `${key} of ${isOfConsent ? 'the consent' : 'the session'} may add up to ${String(limit)}, and would be more`,
+    detail: `${key} of ${whose} may add up to ${String(limit)}, and would be more`,
   }
+}
+
+/** Whose account it is: the consent's, a hop's, or else the root's or the session's own. */
+function holderOf(chain: Chain, account: string): StoppedBy {
+  if (account === chain.consent.id) return { hop: null, kind: 'consent', id: chain.consent.id }
+  const own = chain.session === account ? leafOf(chain) : chain.hops[0]
+  const { depth, agent } = chain.hops.find(({ delegation }) => delegation === account) ?? own
+  return { hop: depth, kind: 'agent', id: agent }
 }

@@ -92,8 +92,8 @@ export function createConsents(options: ConsentsOptions): Consents {
 
     ofAgent: (agent) => store.ofAgent(agent),
 
-    async behind({ session }) {
-      const standing = await standingBehind(session)
+    async behind({ session: { consent } }) {
+      const standing = await standingBehind({ consent, agent: null })
       if (standing !== null) return standing
       throw new BrokerError('chain_invalid', { shown: { outcome: 'revoked', hop: null } })
     },

@@ -3,8 +3,7 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import { eachOf } from '../db/each.ts'
 import type { Standing } from '../domain/chain.ts'
-import { type Consent, type Terms, termsBody } from '../domain/consent.ts'
-import type { Constraint } from '../domain/constraint.ts'
+import { type Consent, termsBody, termsOf } from '../domain/consent.ts'
 import type { AgentId, ConsentId, EventId, PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
@@ -84,10 +83,14 @@ export function createStore(tenant: string, front: Pool) {
   }
 }
 
-/** What a consent of this agent stands on. On the hot path, where many ask at once. */
+/** What a consent stands on, if it is this agent's. On the hot path, where many ask at once. */
 export function standingOf(pdp: Pool, tenant: string) {
   const each = eachOf(pdp)
-  return async (of: { consent: ConsentId; agent: AgentId }): Promise<Standing | null> => {
+  return async (of: {
+    consent: ConsentId
+    /** `null`: a session of ours names the consent. */
+    agent: AgentId | null
+  }): Promise<Standing | null> => {
     const row = await each<ConsentRow & { groups: string[]; now: Date }>(standing(tenant), {
       ...{ consent: of.consent, agent: of.agent },
     })
@@ -101,7 +104,7 @@ const standing = (tenant: string): Rowwise => ({
   text: `select r.n, ${COLUMNS}, p.groups, clock_timestamp() as now
          from jsonb_to_recordset($1::jsonb) as r (n int, consent text, agent text), ${TABLES}
          join procura.person p on p.tenant = c.tenant and p.id = c.sponsor
-         where c.tenant = $2 and c.id = r.consent and c.agent = r.agent`,
+         where c.tenant = $2 and c.id = r.consent and (r.agent is null or c.agent = r.agent)`,
   values: [tenant],
 })
 
@@ -142,26 +145,4 @@ function givenOf(row: ConsentRow): Given {
     ...{ status, uses, createdAt: row.created_at },
   }
   return { consent, consentJwt: row.consent_jwt, eventId: row.event_id }
-}
-
-/** As `termsBody` wrote them. */
-interface TermsColumn {
-  readonly agent_id: AgentId
-  readonly tools: string[]
-  readonly purpose: string
-  readonly constraints: Constraint[]
-  readonly expires_at: string
-  readonly max_uses: number
-  readonly max_hops: number
-  readonly delegates: Terms['delegates']
-  readonly max_ttl_seconds: number
-}
-
-function termsOf(column: JsonObject): Terms {
-  const { tools, purpose, constraints, delegates, ...terms } = column as unknown as TermsColumn
-  return {
-    ...{ agent: terms.agent_id, tools, purpose, constraints, delegates },
-    ...{ expiresAt: new Date(terms.expires_at), maxUses: terms.max_uses },
-    ...{ maxHops: terms.max_hops, maxTtlSeconds: terms.max_ttl_seconds },
-  }
 }

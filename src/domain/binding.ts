@@ -19,10 +19,10 @@ export function bindingHash(chain: Chain, call: ToolCall, level: 'L2' | 'L3'): D
 
 /** The request as one run of one agent made it, key included (`jkt` is null where a gateway asks). */
 export function requestHash(chain: Chain, call: ToolCall): Digest {
-  const { agent, jkt } = leafOf(chain)
+  const { agent, jkt, tokenHash, depth } = leafOf(chain)
   return digestOf({
     ...exactCall(chain, call),
-    chain: null, // the leaf's token hash at depth 1 and below
+    chain: depth === 0 ? null : tokenHash,
     client_id: agent,
     consent_id: chain.consent.id,
     jkt,

@@ -45,6 +45,29 @@ export function termsBody(terms: Terms): JsonObject {
   }
 }
 
+/** As `termsBody` wrote them. */
+interface TermsBody {
+  readonly agent_id: AgentId
+  readonly tools: string[]
+  readonly purpose: string
+  readonly constraints: Constraint[]
+  readonly expires_at: string
+  readonly max_uses: number
+  readonly max_hops: number
+  readonly delegates: Terms['delegates']
+  readonly max_ttl_seconds: number
+}
+
+/** As they were written: our own row, or our own token. */
+export function termsOf(column: JsonObject): Terms {
+  const { tools, purpose, constraints, delegates, ...terms } = column as unknown as TermsBody
+  return {
+    ...{ agent: terms.agent_id, tools, purpose, constraints, delegates },
+    ...{ expiresAt: new Date(terms.expires_at), maxUses: terms.max_uses },
+    ...{ maxHops: terms.max_hops, maxTtlSeconds: terms.max_ttl_seconds },
+  }
+}
+
 /** The authority that the terms amount to; sessions and hops only narrow it. */
 export function authorityOf(terms: Terms): Authority {
   const bounds: Constraint[] = [

@@ -1,44 +1,12 @@
 /** What a call takes, and from whose account. */
-import { appliesTo, type Authority, type Bounded, quantityOf } from './authority.ts'
-import {
-  type Constraint,
-  constraintKey,
-  constraintType,
-  isAsTight,
-  isCumulative,
-  meets,
-} from './constraint.ts'
+import type { Account } from './accounts.ts'
+import { appliesTo, type Bounded, quantityOf } from './authority.ts'
+import { type Constraint, constraintType, meets } from './constraint.ts'
 import type { Debit } from './decision.ts'
 
-/** Whose running totals a call at depth 0 adds to. */
-export interface Accounts {
-  readonly consent: string
-  /** What the consent states. */
-  readonly granted: Authority
-  /** `jti` of the acting session; `null` where nobody acts. */
-  readonly session: string | null
-  /** What the session may: `granted`, or narrower. */
-  readonly effective: Authority
-}
-
-/**
- * What an admitted call takes, in the order in which it is taken: from the consent, then from the
- * session where that states a tighter total of its own; each by key, then type.
- */
-export function debitsOf(accounts: Accounts, call: Bounded): readonly Debit[] {
-  const { consent, granted, session, effective } = accounts
-  const fromConsent = debitsFrom(consent, granted.constraints, call)
-  if (session === null) return fromConsent
-  return [...fromConsent, ...debitsFrom(session, tighterTotals(effective, granted), call)]
-}
-
-/** The running totals of an authority that what it rests on does not already keep. */
-export function tighterTotals(authority: Authority, above: Authority): readonly Constraint[] {
-  const kept = new Map(above.constraints.map((bound) => [constraintKey(bound), bound]))
-  return authority.constraints.filter((bound) => {
-    const same = kept.get(constraintKey(bound))
-    return isCumulative(bound) && !(same !== undefined && isAsTight(same, bound))
-  })
+/** What an admitted call takes, in the order in which it is taken: each account by key, then type. */
+export function debitsOf(accounts: readonly Account[], call: Bounded): readonly Debit[] {
+  return accounts.flatMap(({ id, bounds }) => debitsFrom(id, bounds, call))
 }
 
 function debitsFrom(account: string, bounds: readonly Constraint[], call: Bounded): Debit[] {

@@ -53,7 +53,8 @@ export type Answer =
 
 export interface Deny {
   readonly kind: 'deny'
-  readonly code: 'access_denied' | 'outside_authority' | 'budget_exhausted' | 'chain_invalid'
+  readonly code:
+    'access_denied' | 'outside_authority' | 'budget_exhausted' | 'chain_invalid' | 'frozen'
   readonly rules: readonly Rule[]
   readonly stoppedBy: StoppedBy
   /** `no_permit`, `forbid`. */

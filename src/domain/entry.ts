@@ -1,18 +1,10 @@
 /** What goes on record: one shape an event. ledger/records.ts writes each as its leaf. */
-import type { Agent, Model } from './agent.ts'
+import type { Agent } from './agent.ts'
 import type { Approval } from './approval.ts'
+import type { Path } from './chain.ts'
 import type { Consent } from './consent.ts'
 import type { Settled, Spent } from './decision.ts'
-import type {
-  AgentId,
-  ConsentId,
-  CredentialId,
-  DecisionId,
-  EventId,
-  InstanceId,
-  PersonId,
-  RevocationId,
-} from './ids.ts'
+import type { ConsentId, CredentialId, DecisionId, EventId, PersonId, RevocationId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { EndReason, Intent } from './lease.ts'
 import type { Act, Face } from './request.ts'
@@ -41,16 +33,11 @@ export type LedgerEntry =
       readonly consent: Consent
       readonly evidenceHash: string
     })
-  | (Of<'session_issued'> & {
-      readonly agent: AgentId
-      readonly instance: InstanceId
+  | (Of<'session_issued' | 'root_issued' | 'delegation_registered'> & {
       readonly sponsor: PersonId
       readonly consent: ConsentId
-      readonly purpose: string
-      readonly jkt: string
-      readonly authorityHash: string
-      readonly expiresAt: Date
-      readonly model: Model | null
+      /** To the one that was issued or registered. */
+      readonly path: Path
     })
   | (Of<'decision' | 'explained'> & { readonly settled: Settled })
   | (Of<'approval_requested'> & {
@@ -85,6 +72,7 @@ export type LedgerEntry =
       readonly refunded: readonly Spent[]
     })
   | (Of<'revocation'> & { readonly revocation: Revocation })
+  | (Of<'freeze'> & { readonly freeze: Freeze })
   | (Of<'remediation'> & {
       readonly revocation: RevocationId | null
       readonly credential: CredentialId
@@ -131,11 +119,30 @@ export interface Effect {
 export interface Revocation {
   readonly id: RevocationId
   readonly target: {
-    readonly kind: 'consent' | 'agent' | 'credential'
+    readonly kind: StopKind
+    /** A session and a root go by the hash of their token, as the log names what was acted under. */
     readonly id: string
   }
   readonly cause: string
   readonly at: Date
   /** What it stopped, as counted when it was recorded. */
   readonly counts: Readonly<Record<string, number>>
+}
+
+/** What can be stopped for good. Of a root and a session only their holder, and the target, can. */
+export type StopKind =
+  'credential' | 'delegation' | 'consent' | 'instance' | 'agent' | 'sponsor' | 'root' | 'session'
+
+/** What is held back, until it is lifted. */
+export interface Freeze {
+  readonly id: RevocationId
+  readonly scope: FreezeScope
+  readonly cause: string
+  readonly since: Date
+  readonly liftedAt: Date | null
+}
+export interface FreezeScope {
+  readonly kind: 'everything' | 'tool' | 'agent' | 'sponsor'
+  /** A tool's name, `agt_`, `spn_`; `null` for everything. */
+  readonly id: string | null
 }

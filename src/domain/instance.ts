@@ -1,14 +1,20 @@
 /** One run of an agent. */
 import type { Model } from './agent.ts'
 import type { Authority } from './authority.ts'
-import type { AgentId, ConsentId, InstanceId, PersonId } from './ids.ts'
+import type { AgentId, ConsentId, DelegationId, InstanceId, PersonId } from './ids.ts'
 
 export interface Session {
   readonly agent: AgentId
   readonly instance: InstanceId
   readonly sponsor: PersonId
   readonly consent: ConsentId
-  /** What the session may use: the consent's authority, narrowed if the instance asked for less. */
+  /** The hop that it rests on; `null` where the agent acts straight under its consent. */
+  readonly delegation: {
+    readonly id: DelegationId
+    readonly depth: number
+    readonly leaf: string
+  } | null
+  /** What the session may use: what it rests on, narrowed if the instance asked for less. */
   readonly authority: Authority
   readonly model: Model | null
   readonly jti: string

@@ -4,6 +4,7 @@ import type {
   ConsentId,
   CredentialId,
   DecisionId,
+  DelegationId,
   EventId,
   InstanceId,
   PersonId,
@@ -35,6 +36,8 @@ export interface Intent {
   readonly agent: AgentId
   readonly instance: InstanceId
   readonly consent: ConsentId
+  /** The hop that it rests on; `null` at depth 0. */
+  readonly delegation: DelegationId | null
   readonly jkt: string
   readonly act: JsonObject
   /** The decision's `chain` claim, as the record repeats it; `null` at depth 0. */

@@ -1,9 +1,16 @@
 /** The parts, as the story of one request needs them: built in server.ts, faked in test/fakes. */
 import type { Approval, Yes } from './approval.ts'
-import type { Chain, Standing } from './chain.ts'
+import type { Chain, Delegated, Standing } from './chain.ts'
 import type { Decision, Deny, Ruling, Settled, SignedDecision, Spent } from './decision.ts'
 import type { LedgerEntry } from './entry.ts'
-import type { AgentId, ApprovalId, ConsentId, CredentialId, DecisionId } from './ids.ts'
+import type {
+  AgentId,
+  ApprovalId,
+  ConsentId,
+  CredentialId,
+  DecisionId,
+  DelegationId,
+} from './ids.ts'
 import type { ProvenInstance } from './instance.ts'
 import type { JsonObject } from './json.ts'
 import type { Intent, Issued, Lease } from './lease.ts'
@@ -22,6 +29,8 @@ export interface Decider {
 export interface AskedAbout {
   readonly agent: AgentId
   readonly consent: ConsentId
+  /** The hop that the agent received; `null`: it is the consenting agent itself. */
+  readonly delegation: DelegationId | null
   readonly request: CredentialRequest
 }
 export interface Broker {
@@ -44,6 +53,12 @@ export interface Deciding {
   consents: {
     behind(instance: ProvenInstance): Promise<Standing>
     standing(consent: ConsentId, agent: AgentId): Promise<Standing>
+  }
+  delegations: {
+    /** The hop that a session rests on, with all that stands above it; `null` where it rests on none. */
+    behind(instance: ProvenInstance): Promise<Delegated | null>
+    /** The same for whoever asks about this agent; throws where it did not receive that hop. */
+    received(id: DelegationId | null, agent: AgentId): Promise<Delegated | null>
   }
   approvals: {
     fitting(id: ApprovalId | undefined, chain: Chain, call: ToolCall): Promise<Yes | null>

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   outside_authority:       [403, 'Outside what was handed down',           null, 'Ask for less, or ask the sponsor to consent to it', 'You may not do this. Do not try another way; report it and go on with other work.'],
   budget_exhausted:        [403, 'The budget is spent',                    null, 'Ask whoever owns that account for more', 'The budget for this is spent. Report it and go on with other work.'],
   chain_invalid:           [403, 'The chain does not hold',                'invalid_request', 'Have the hop, or the consent, made anew', 'Your authority was withdrawn or has ended. Stop and report it.'],
+  frozen:                  [403, 'A person has frozen this',               'access_denied', 'Wait until an operator lifts it; asking another way does not help', 'A person has put this on hold. Stop, report it, and do not look for another way.'],
   approval_denied:         [403, 'A person said no',                       null, 'Ask for something else', 'A person said no. Do not try another way.'],
   self_approval:           [403, 'Nobody approves their own chain',        null, 'Ask another person whom the rule names', 'A person has to approve this.'],
   approver_not_allowed:    [403, 'The rule does not name this approver',   null, 'Ask a person whom the rule names', 'A person has to approve this.'],
@@ -91,6 +92,8 @@ export interface Shown {
   readonly outcome?: string
   readonly hop?: number | null
   readonly field?: string
+  /** Of a chain: its bytes or shapes are at fault, not what it says. 400 then. */
+  readonly isUnreadable?: true
   readonly budget?: {
     readonly account: string
     readonly key: string

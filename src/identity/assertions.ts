@@ -68,12 +68,13 @@ export interface AttestOptions {
  * Whose run this is. An assertion is a bearer token: it is bound to the first key it comes with, and
  * one under the agent's own key is used up.
  *
+ * @param jkt `null` where it comes with none, and nothing is given for it
  * @throws BrokerError `invalid_client`, or `unavailable`
  */
 export async function attest(
   options: AttestOptions,
   { type, assertion }: { type: string | undefined; assertion: string | undefined },
-  jkt: string,
+  jkt: string | null,
 ): Promise<Attested> {
   return await refusing('invalid_client', async () => {
     if (assertion === undefined) throw new JwsError('no_assertion')
@@ -83,7 +84,8 @@ export async function attest(
     if (reuse === 'once' && !(await options.replay.isFirstUse(`agent:${agent.id}`, jti, until))) {
       throw new JwsError('jti_replay')
     }
-    if (reuse === 'first_key' && !(await options.replay.isBoundTo(tokenHash, jkt, until))) {
+    if (jkt === null || reuse !== 'first_key') return attested
+    if (!(await options.replay.isBoundTo(tokenHash, jkt, until))) {
       throw oauthError('invalid_client', 'assertion_bound_elsewhere')
     }
     return attested

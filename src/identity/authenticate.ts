@@ -11,8 +11,10 @@ import type { Presented } from '../domain/request.ts'
 import { actOf, requestKeyOf } from './acts.ts'
 import { type Agents, createAgents } from './agents.ts'
 import { createCache } from './cache.ts'
+import { type Clients, createClients } from './clients.ts'
 import { checkProof, refused } from './dpop.ts'
 import { createIssuers, type Issuers, type PeopleIssuer, type WorkloadIssuer } from './issuers.ts'
+import { forgetSessions } from './kept-sessions.ts'
 import type { Nonces } from './nonce.ts'
 import { createPeople, type People } from './people.ts'
 import { createReplayStore, type ReplayStore } from './replay.ts'
@@ -25,7 +27,10 @@ import { MAX_BYTES } from './third-party.ts'
 
 const SESSIONS_KEPT = 10_000
 
-export interface IdentityOptions extends Pick<SessionsOptions, 'consentsOf' | 'openAccounts'> {
+export interface IdentityOptions extends Pick<
+  SessionsOptions,
+  'consentsOf' | 'openAccounts' | 'chains'
+> {
   readonly tenant: string
   /** The broker's own issuer: an origin. Every address a proof may name is built from it. */
   readonly issuer: string
@@ -41,11 +46,13 @@ export interface IdentityOptions extends Pick<SessionsOptions, 'consentsOf' | 'o
 }
 
 type Authenticating = Deciding['identity']
-export interface Identity extends Authenticating, People, Services, Sessions {
+export interface Identity extends Authenticating, People, Services, Sessions, Clients {
   readonly agents: Agents
+  /** What a live session of ours says; `null` for every other text. */
+  sessionIn(token: string): Session | null
   /** For `DPoP-Nonce` on every answer to an agent. */
   currentNonce(): string
-  /** Forgets proofs and assertions that can no longer be presented; how many. */
+  /** Forgets proofs, assertions and sessions that can no longer be presented; how many. */
   prune(): Promise<number>
 }
 
@@ -67,6 +74,9 @@ export function createIdentity(options: IdentityOptions): Identity {
     return proof.jkt
   }
 
+  const services = createServices({ ...options, replay })
+  const attesting = { ...options, issuers, agents, replay }
+  const proveAlone = (presented: Presented) => prove(presented, null)
   return {
     async authenticate(presented) {
       const token = sessionTokenIn(presented)
@@ -79,14 +89,24 @@ export function createIdentity(options: IdentityOptions): Identity {
     actOf,
     requestKey: ({ session }, presented) => requestKeyOf(session.instance, presented),
     ...createPeople({ ...options, issuers }),
-    ...createServices({ ...options, replay }),
-    ...createSessions({
-      ...{ ...options, issuers, agents, replay, signer },
-      prove: (presented) => prove(presented, null),
+    ...services,
+    ...createSessions({ ...attesting, signer, prove: proveAlone }),
+    ...createClients({
+      ...{ ...attesting, prove: proveAlone },
+      service: (...asked) => services.service(...asked),
     }),
+    sessionIn(token) {
+      try {
+        return sessionOf(token).session
+      } catch (error) {
+        if (error instanceof JwsError) return null // What is not a live session is nobody's.
+        throw error
+      }
+    },
     agents,
     currentNonce: () => nonces.current(clock()),
-    prune: () => replay.prune(),
+    prune: async () =>
+      (await replay.prune()) + (await forgetSessions(options.pool, options.tenant)),
   }
 }
 

@@ -1,7 +1,13 @@
 /** Runs of agents: one for each pair of agent and key, the same one whenever it comes again. */
-import type { Agent } from '../domain/agent.ts'
-import type { Consent } from '../domain/consent.ts'
-import { type AgentId, type InstanceId, newId } from '../domain/ids.ts'
+import type { Agent, Model } from '../domain/agent.ts'
+import {
+  type AgentId,
+  type ConsentId,
+  type InstanceId,
+  newId,
+  type PersonId,
+} from '../domain/ids.ts'
+import { BrokerError } from '../domain/problems.ts'
 import type { Tx } from '../domain/tx.ts'
 import { oauthError } from './refusals.ts'
 
@@ -29,14 +35,31 @@ export async function instanceOf(
   return held.id
 }
 
+/** Which model a run says it is on, for what is decided about those that it hands something to. */
+export async function tellModel(
+  tx: Tx,
+  tenant: string,
+  instance: InstanceId,
+  model: Model | null,
+): Promise<void> {
+  await tx.query({
+    name: 'instance_model',
+    text: `update procura.instance set model = $3
+           where tenant = $1 and id = $2 and model is distinct from $3`,
+    values: [tenant, instance, model],
+  })
+}
+
 /**
- * Refuses a session that would rest on something stopped. Read in the transaction that records the
- * session, so that a stop acknowledged before it commits is obeyed.
+ * Refuses a session that would rest on something stopped, and any while everything is frozen. Read in
+ * the transaction that records the session, so that a stop acknowledged before it commits is obeyed.
+ *
+ * @throws BrokerError `invalid_grant`, `frozen`
  */
 export async function refuseStopped(
   tx: Tx,
   tenant: string,
-  on: { agent: Agent; instance: InstanceId; consent: Consent },
+  on: { agent: Agent; instance: InstanceId; consent: ConsentId; sponsor: PersonId },
 ): Promise<void> {
   const { rows } = await tx.query<{ kind: string }>({
     name: 'session_stops',
@@ -45,10 +68,15 @@ export async function refuseStopped(
              (('agent', $2), ('instance', $3), ('consent', $4), ('sponsor', $5))
            union all
            select 'agent' from procura.agent
-           where tenant = $1 and id = $2 and status <> 'active'`,
-    values: [tenant, on.agent.id, on.instance, on.consent.id, on.consent.sponsor],
+           where tenant = $1 and id = $2 and status <> 'active'
+           union all
+           select 'frozen' from procura.freeze
+           where tenant = $1 and scope = '' and lifted_at is null`,
+    values: [tenant, on.agent.id, on.instance, on.consent, on.sponsor],
   })
   if (rows.length === 0) return
-  const isConsentOnly = rows.every(({ kind }) => kind === 'consent')
+  const stops = rows.filter(({ kind }) => kind !== 'frozen')
+  if (stops.length === 0) throw new BrokerError('frozen')
+  const isConsentOnly = stops.every(({ kind }) => kind === 'consent')
   throw oauthError('invalid_grant', isConsentOnly ? 'consent_inactive' : 'stopped')
 }

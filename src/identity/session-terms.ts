@@ -1,7 +1,6 @@
 /** Under which consent a session is, and how much of it. */
 import { type Authority, narrow } from '../domain/authority.ts'
-import { authorityOf, type Consent } from '../domain/consent.ts'
-import { type Constraint, constraintKey } from '../domain/constraint.ts'
+import type { Consent } from '../domain/consent.ts'
 import { oauthError } from './refusals.ts'
 import type { Wanted } from './token-form.ts'
 
@@ -28,32 +27,17 @@ export function chosen(consents: readonly Consent[], named: Wanted['consent']): 
   return consent
 }
 
-/** What is asked for, as a part of what was consented; what is not stated is inherited. */
-export function narrowed(consent: Consent, wanted: Wanted): Authority {
-  const result = narrow(authorityOf(consent.terms), wanted)
+/** What is asked for, as a part of what the session rests on; what is not stated is inherited. */
+export function narrowed({ scopes, purpose, constraints }: Authority, wanted: Wanted): Authority {
+  const result = narrow({ scopes, purpose, constraints }, wanted)
   const error = 'invalid_authorization_details'
   if (!result.ok) throw oauthError(error, error, { outcome: result.outcome, field: result.field })
-  const { scopes, constraints } = result.authority
-  if (Buffer.byteLength(JSON.stringify({ scopes, constraints })) > AUTHORITY_BYTES_MAX) {
+  const { authority } = result
+  const said = { scopes: authority.scopes, constraints: authority.constraints }
+  if (Buffer.byteLength(JSON.stringify(said)) > AUTHORITY_BYTES_MAX) {
     throw oauthError(error, error, {
       detail: 'No session can carry that much: narrow it',
     })
   }
-  return result.authority
-}
-
-/** Cumulative bounds that are tighter than the consent's: they need an account of their own. */
-export function ownBounds(consent: Consent, authority: Authority): Constraint[] {
-  const granted = new Map(
-    authorityOf(consent.terms).constraints.map((bound) => [constraintKey(bound), totalOf(bound)]),
-  )
-  return authority.constraints.filter((bound) => {
-    const total = totalOf(bound)
-    return total !== undefined && total !== granted.get(constraintKey(bound))
-  })
-}
-
-function totalOf(bound: Constraint): number | undefined {
-  if ('max_subtree' in bound) return bound.max_subtree
-  return 'max_lifetime' in bound ? bound.max_lifetime : undefined
+  return authority
 }

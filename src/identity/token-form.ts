@@ -19,6 +19,8 @@ export interface Wanted {
   readonly model: Model | null
   readonly scopes: readonly string[] | undefined
   readonly constraints: readonly Constraint[] | undefined
+  /** A root as well, where the consent allows hops. */
+  readonly root: boolean
 }
 
 /** A parameter without a value counts as absent (RFC 6749 §3.2). */
@@ -27,11 +29,38 @@ export function parameter(form: Form, name: string): string | undefined {
   return value === '' || value === null ? undefined : value
 }
 
-/** @throws BrokerError with an OAuth error */
-export function requireGrantType(form: Form): void {
+export type Grant = 'client_credentials' | typeof TOKEN_EXCHANGE
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const CHAIN = 'urn:procura:token-type:delegation-chain'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+const JWT = 'urn:ietf:params:oauth:token-type:jwt'
+
+/** Straight under a consent, or under a hop. @throws BrokerError with an OAuth error */
+export function grantIn(form: Form): Grant {
   const type = parameter(form, 'grant_type')
   if (type === undefined) throw oauthError('invalid_request')
-  if (type !== 'client_credentials') throw oauthError('unsupported_grant_type')
+  if (type === 'client_credentials' || type === TOKEN_EXCHANGE) return type
+  throw oauthError('unsupported_grant_type')
+}
+
+/** The chain of a token exchange, and whatever else is said to name who acts (RFC 8693 §2.1). */
+export interface Exchange {
+  readonly chain: string
+  readonly actor: string | undefined
+}
+
+/** @throws BrokerError with an OAuth error */
+export function readExchange(form: Form): Exchange {
+  const given = (name: string) => parameter(form, name)
+  const chain = given('subject_token')
+  const actor = given('actor_token')
+  const isAsKnown =
+    given('subject_token_type') === CHAIN &&
+    (given('requested_token_type') ?? ACCESS_TOKEN) === ACCESS_TOKEN &&
+    given('actor_token_type') === (actor === undefined ? undefined : JWT) &&
+    given('delegation_root') === undefined
+  if (chain === undefined || !isAsKnown) throw oauthError('invalid_request')
+  return { chain, actor }
 }
 
 /**
@@ -52,6 +81,7 @@ export function readWanted(form: Form, issuer: string): Wanted {
     consent: readConsent(given('consent_id')),
     purpose: given('purpose'),
     model: readModel(given('model')),
+    root: given('delegation_root') === 'true',
     ...readDetails(given('authorization_details')),
   }
 }

@@ -49,12 +49,12 @@ const PARTS = [
     of: 'decisions',
     text: `decisions as (
       insert into procura.decision (tenant, id, at, face, answer, sponsor, agent, instance,
-        consent, credential, approval, event_id, snapshot)
+        consent, delegation, credential, approval, event_id, snapshot)
       select $1, id, at, face, answer, sponsor, agent, instance,
-        consent, credential, approval, event_id, id
+        consent, delegation, credential, approval, event_id, id
       from beside, jsonb_to_recordset(beside -> 'decisions') as r (id text, at timestamptz, face text,
-        answer text, sponsor text, agent text, instance text, consent text, credential text, approval text,
-        event_id text))`,
+        answer text, sponsor text, agent text, instance text, consent text, delegation text,
+        credential text, approval text, event_id text))`,
   },
   {
     // Of those that come with the same key at once, the first is kept.

@@ -1,4 +1,5 @@
 /** An index over the decisions of the log, so that each can be found, and made again from its inputs. */
+import { leafOf } from '../domain/chain.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import type { JsonObject } from '../domain/json.ts'
 
@@ -8,7 +9,8 @@ export function decisionRow(
   { eventId, at }: { readonly eventId: string; readonly at: Date },
 ): JsonObject {
   const { id, answer, chain, credential, approval } = decision
-  const { sponsor, terms, id: consent } = chain.consent
+  const { sponsor, id: consent } = chain.consent
+  const { agent, instance, delegation } = leafOf(chain)
   return {
     ...{
       id,
@@ -16,10 +18,11 @@ export function decisionRow(
       face: act.face,
       answer: answer.kind,
       sponsor,
-      agent: terms.agent,
+      agent,
       consent,
     },
-    ...{ instance: chain.hops[0].instance, event_id: eventId },
+    // Where a gateway asked, no run of the agent did: nobody is meant to redeem it.
+    ...{ instance: chain.session === null ? null : instance, delegation, event_id: eventId },
     credential: answer.kind === 'allow' ? credential : null,
     approval: approval ?? asked?.id ?? null,
   }

@@ -1,11 +1,11 @@
 /** The parts that several leaves are made of. */
 import type { Approval } from '../domain/approval.ts'
 import { authorityHash } from '../domain/authority-hash.ts'
-import { type Chain, leafOf } from '../domain/chain.ts'
+import { leafOf, type Path } from '../domain/chain.ts'
 import { authorityOf, type Consent, termsBody } from '../domain/consent.ts'
 import type { Answer, Decision, Settled, Spent } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
-import type { LedgerEntry, Revocation } from '../domain/entry.ts'
+import type { Freeze, LedgerEntry, Revocation } from '../domain/entry.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { Intent } from '../domain/lease.ts'
 import type { Actor } from '../domain/request.ts'
@@ -59,37 +59,21 @@ export function consentMembers(consent: Consent, evidenceHash: string): JsonObje
   }
 }
 
-export function sessionMembers(
-  entry: Extract<LedgerEntry, { type: 'session_issued' }>,
-): JsonObject {
-  return {
-    sponsor_id: entry.sponsor,
+/** Of a session, a root or a hop. */
+export function pathMembers(entry: Extract<LedgerEntry, { readonly path: Path }>): JsonObject {
+  const { type, sponsor, consent, path } = entry
+  const { model } = leafOf(path)
+  return without({
+    sponsor_id: sponsor,
     subject_kind: 'human',
-    consent_id: entry.consent,
-    purpose: entry.purpose,
-    chain: {
-      leaf: null,
-      depth: 0,
-      authority_hash: entry.authorityHash,
-      hops: [
-        {
-          ...{ depth: 0, token_hash: null, delegation_id: null },
-          ...{
-            client_id: entry.agent,
-            instance_id: entry.instance,
-            jkt: entry.jkt,
-          },
-          purpose: entry.purpose,
-          exp: Math.floor(entry.expiresAt.getTime() / 1000),
-        },
-      ],
-    },
-    posture: {
-      model: entry.model && { ...entry.model },
-      risk: 'low',
-      signals: [],
-    },
-  }
+    consent_id: consent,
+    purpose: path.effective.purpose,
+    chain: chainMember(path),
+    posture:
+      type === 'session_issued'
+        ? { model: model && { ...model }, risk: 'low', signals: [] }
+        : undefined,
+  })
 }
 
 export function decisionMembers({ decision, revocationEpoch, spent }: Settled): JsonObject {
@@ -153,18 +137,17 @@ function evaluationMember(answer: Answer): JsonObject {
   return { status: 'evaluated', unavailable_input: null }
 }
 
-function chainMember(chain: Chain): JsonObject {
-  const hops = chain.hops.map(({ depth, agent, instance, jkt, purpose, expiresAt }) => ({
-    ...{ depth, token_hash: null, delegation_id: null },
-    ...{ client_id: agent, instance_id: instance, jkt, purpose },
-    exp: Math.floor(expiresAt.getTime() / 1000),
-  }))
-  const { depth } = leafOf(chain)
+function chainMember({ hops, effective }: Path): JsonObject {
+  const { depth, tokenHash } = leafOf({ hops })
   return {
-    leaf: null,
+    leaf: tokenHash,
     depth,
-    authority_hash: authorityHash(chain.effective),
-    hops,
+    authority_hash: authorityHash(effective),
+    hops: hops.map((hop) => ({
+      ...{ depth: hop.depth, token_hash: hop.tokenHash, delegation_id: hop.delegation },
+      ...{ client_id: hop.agent, instance_id: hop.instance, jkt: hop.jkt, purpose: hop.purpose },
+      exp: Math.floor(hop.expiresAt.getTime() / 1000),
+    })),
   }
 }
 
@@ -246,6 +229,17 @@ export function revocationMember({ id, target, cause, counts, at }: Revocation):
     cause,
     counts: { ...counts },
     enforced_at: at.toISOString(),
+  }
+}
+
+/** Frozen, or lifted: whichever came last. */
+export function freezeMember({ id, scope, cause, since, liftedAt }: Freeze): JsonObject {
+  return {
+    id,
+    target: without({ kind: scope.kind, id: scope.id ?? undefined }),
+    cause,
+    outcome: liftedAt === null ? 'frozen' : 'lifted',
+    enforced_at: (liftedAt ?? since).toISOString(),
   }
 }
 

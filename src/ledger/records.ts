@@ -9,10 +9,11 @@ import {
   consentMembers,
   credentialOf,
   decisionMembers,
+  freezeMember,
   intentMembers,
   refundMember,
   revocationMember,
-  sessionMembers,
+  pathMembers,
   without,
 } from './members.ts'
 
@@ -66,7 +67,9 @@ const MEMBERS: Members = {
   agent_registered: agentMembers,
   agent_retired: agentMembers,
   consent_granted: ({ consent, evidenceHash }) => consentMembers(consent, evidenceHash),
-  session_issued: sessionMembers,
+  session_issued: pathMembers,
+  root_issued: pathMembers,
+  delegation_registered: pathMembers,
   decision: ({ settled }) => decisionMembers(settled),
   explained: ({ settled }) => decisionMembers(settled),
   approval_requested: ({ settled, approval }) => {
@@ -106,6 +109,7 @@ const MEMBERS: Members = {
       budgets: refunded.length > 0 ? refunded.map(refundMember) : undefined,
     }),
   revocation: ({ revocation }) => ({ remediation: revocationMember(revocation) }),
+  freeze: ({ freeze }) => ({ remediation: freezeMember(freeze) }),
   remediation: (entry) =>
     without({
       remediation: without({

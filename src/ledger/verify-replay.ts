@@ -10,6 +10,8 @@ interface State {
   readonly consents: Map<string, unknown>
   /** Ids that a revocation named. */
   readonly stopped: Set<string>
+  /** Scopes that are frozen: ids, tools, and everything by its own name. */
+  readonly frozen: Set<string>
   /** Allowed, and neither issued nor failed yet. */
   readonly allowed: Map<string, Allowed>
   readonly approvals: Map<string, Approval>
@@ -35,6 +37,7 @@ export function newReplay(): Replay {
   const state: State = {
     consents: new Map(),
     stopped: new Set(),
+    frozen: new Set(),
     allowed: new Map(),
     approvals: new Map(),
     spent: new Map(),
@@ -66,9 +69,12 @@ const RULES: Readonly<Record<string, (state: State, record: unknown) => void>> =
     demand(!state.consents.has(id), 'consent', 'the consent was granted before')
     state.consents.set(id, at(record, 'sponsor_id'))
   },
-  session_issued: demandStanding,
-  root_issued: demandStanding,
-  delegation_registered: demandStanding,
+  session_issued(state, record) {
+    demandStanding(state, record)
+    demand(!state.frozen.has('everything'), 'frozen', 'everything was frozen')
+  },
+  root_issued: demandFree,
+  delegation_registered: demandFree,
   decision: decided,
   issuance: issued,
   issuance_failed: failed,
@@ -76,6 +82,11 @@ const RULES: Readonly<Record<string, (state: State, record: unknown) => void>> =
   approval_decided: answered,
   revocation(state, record) {
     state.stopped.add(textAt(record, 'remediation.target.id'))
+  },
+  freeze(state, record) {
+    const scope = at(record, 'remediation.target.id') ?? at(record, 'remediation.target.kind')
+    if (at(record, 'remediation.outcome') === 'lifted') state.frozen.delete(String(scope))
+    else state.frozen.add(String(scope))
   },
   agent_retired(state, record) {
     state.stopped.add(textAt(record, 'change.name'))
@@ -95,8 +106,24 @@ function demandStanding(state: State, record: unknown): void {
   demand(isStanding, 'revoked', 'what it rests on was revoked before')
 }
 
-const PARTIES = ['sponsor_id', 'consent_id', 'actor.id', 'actor.instance_id', 'credential.id']
+const PARTIES = [
+  ...['sponsor_id', 'consent_id', 'actor.id', 'actor.instance_id', 'actor.credential_hash'],
+  ...['chain.leaf', 'chain.delegation_id', 'credential.id'],
+]
 const HOP = ['client_id', 'instance_id', 'delegation_id', 'token_hash']
+
+/** The same, and nothing that covers it was frozen then. */
+function demandFree(state: State, record: unknown): void {
+  demandStanding(state, record)
+  const hops = at(record, 'chain.hops')
+  const path = Array.isArray(hops) ? (hops as unknown[]) : []
+  const scopes = [
+    ...['everything', at(record, 'sponsor_id'), at(record, 'actor.id'), at(record, 'call.tool')],
+    ...path.map((hop) => at(hop, 'client_id')),
+  ]
+  const isFree = !scopes.some((scope) => typeof scope === 'string' && state.frozen.has(scope))
+  demand(isFree, 'frozen', 'what it goes through, or its tool, was frozen')
+}
 
 function demandConsent(state: State, record: unknown): void {
   const id = textAt(record, 'consent_id')
@@ -114,7 +141,7 @@ function decided(state: State, record: unknown): void {
   if (isGiven || at(record, 'consent_id') !== null) demandConsent(state, record)
   if (answer !== 'allow') return
 
-  demandStanding(state, record)
+  demandFree(state, record)
   const id = textAt(record, 'decision.id')
   demand(!state.allowed.has(id), 'decision', 'another decision has this id')
   const ttlSeconds = at(record, 'call.ttl_seconds')
@@ -142,7 +169,7 @@ function use(state: State, record: unknown): string | null {
 }
 
 function issued(state: State, record: unknown): void {
-  demandStanding(state, record)
+  demandFree(state, record)
   const id = textAt(record, 'credential.decision_id')
   const allowed = state.allowed.get(id)
   demand(allowed !== undefined, 'decision', 'no unused allow before it has this id')

@@ -1,7 +1,7 @@
 /** Pure: a question in Cedar's terms. Only what was computed or looked up goes in, never an argument. */
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Terms } from '../domain/consent.ts'
-import type { PersonId } from '../domain/ids.ts'
+import type { AgentId, PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Principal, Question } from '../domain/question.ts'
 import type { Tool } from '../domain/tool.ts'
@@ -55,6 +55,34 @@ export function consentAsked(sponsor: Sponsor, tool: Tool, terms: Terms, now: Da
       now: now.toISOString(),
     },
     entities: [principalEntity(sponsor), toolEntity(tool)],
+  }
+}
+
+/** One hop: what is handed on, for what, to whom. */
+export interface Handing {
+  readonly delegator: Extract<Principal, { kind: 'agent' }>
+  readonly delegate: AgentId
+  readonly isSameSponsor: boolean
+  /** Tool names, or `a.b.*`. */
+  readonly scopes: readonly string[]
+  readonly purpose: string
+  /** Of the hop that is made. */
+  readonly depth: number
+}
+
+/** May this agent hand this tool on? */
+export function delegateAsked(handing: Handing, tool: Tool, now: Date): Asking {
+  const { delegator, delegate, isSameSponsor, purpose, depth } = handing
+  return {
+    principal: uidOf(delegator),
+    action: { type: 'Action', id: 'delegate' },
+    resource: { type: 'Tool', id: tool.name },
+    context: { purpose, depth, delegate, same_sponsor: isSameSponsor, now: now.toISOString() },
+    entities: [
+      principalEntity(delegator),
+      toolEntity(tool),
+      principalEntity(sponsorOf(delegator.sponsor, [])),
+    ],
   }
 }
 

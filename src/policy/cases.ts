@@ -36,6 +36,15 @@ const Given = z.strictObject({
       max_ttl_seconds: count.default(300),
     })
     .optional(),
+  /** Asks whether the agent may hand the tool on, instead of making the call. */
+  delegate: z
+    .strictObject({
+      /** Of the hop that is made. */
+      depth: z.int().min(1).max(7).default(1),
+      same_sponsor: z.boolean().default(true),
+      to: z.string().default('agt_another'),
+    })
+    .optional(),
 })
 export type Given = z.infer<typeof Given>
 

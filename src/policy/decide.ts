@@ -1,7 +1,6 @@
 /** Question → Decision: the evaluation, then what an allow gives, takes and lasts. Hashes, but no I/O. */
 import { bindingHash, requestHash } from '../domain/binding.ts'
 import { type Chain, leafOf } from '../domain/chain.ts'
-import { authorityOf } from '../domain/consent.ts'
 import { debitsOf } from '../domain/debits.ts'
 import type { Decision, Deny, StoppedBy } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
@@ -56,15 +55,11 @@ function outcome(chain: Chain, question: Question, evaluation: Evaluation): Outc
   if (!granting.ok) return refused(evaluation, nothing, unprepared(chain, granting.detail))
   const { target, connector, senderConstraint } = call.tool
   const { permissions } = granting
-  const accounts = {
-    ...{ consent: chain.consent.id, granted: authorityOf(chain.consent.terms) },
-    ...{ session: chain.session, effective: chain.effective },
-  }
   return {
     ...evaluation,
     ttlSeconds,
     grant: { target, connector, permissions, ttlSeconds, senderConstraint },
-    debits: debitsOf(accounts, call),
+    debits: debitsOf(chain.accounts, call),
   }
 }
 

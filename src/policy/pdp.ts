@@ -14,11 +14,12 @@ import type { CredentialRequest } from '../domain/request.ts'
 import { toldOf } from '../domain/ruling.ts'
 import { covers } from '../domain/scope.ts'
 import type { Tool, ToolCall } from '../domain/tool.ts'
-import { sponsorOf } from './asking.ts'
+import { type Handing, sponsorOf } from './asking.ts'
 import { readCall } from './call.ts'
 import { createEngine } from './cedar.ts'
 import { consentRefused } from './consenting.ts'
 import { decide } from './decide.ts'
+import { delegationRefused } from './delegating.ts'
 import type { Evaluation } from './evaluate.ts'
 import { type Every, everyMs } from './every.ts'
 import { loadGrammar } from './grammar.ts'
@@ -58,6 +59,8 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
    * covers no declared tool, `unknown_purpose`, `policy_error`.
    */
   mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Deny | null>
+  /** Why this hop may not be made, or `null`. Throws `policy_error`. */
+  mayDelegate(handing: Handing, now: Date): Promise<Deny | null>
   isPurpose(purpose: string): boolean
   /** Whether a scope covers at least one declared tool. */
   isDeclared(scope: string): boolean
@@ -111,6 +114,10 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
     mayConsent: (sponsor, terms, now) =>
       new Promise((resolve) => {
         resolve(consentRefused(inForce(), sponsorOf(sponsor.id, sponsor.groups), terms, now))
+      }),
+    mayDelegate: (handing, now) =>
+      new Promise((resolve) => {
+        resolve(delegationRefused(inForce(), handing, now))
       }),
     isPurpose: (purpose) => inForce().purposes.has(purpose),
     isDeclared: (scope) => [...inForce().catalogue.keys()].some((name) => covers(scope, name)),

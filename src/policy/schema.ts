@@ -15,6 +15,13 @@ action "consent" appliesTo {
   resource: [Tool],
   context: { purpose: String, max_uses: Long, max_hops: Long, max_ttl_seconds: Long, now: datetime }
 };
+
+// An agent hands a tool on to another, at this depth. The consent says to whom; rules can only forbid.
+action "delegate" appliesTo {
+  principal: [Agent],
+  resource: [Tool],
+  context: { purpose: String, depth: Long, delegate: String, same_sponsor: Bool, now: datetime }
+};
 `
 
 /** The text, and the digest that decisions name. */

@@ -1,5 +1,5 @@
 /** What is on record as allowed → `pdp-decision+jwt`. Nothing else is ever signed with the PDP's key. */
-import { leafOf } from '../domain/chain.ts'
+import { actOf, chainClaim, leafOf } from '../domain/chain.ts'
 import type { Settled, SignedDecision } from '../domain/decision.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { signToken, type Signer } from '../domain/jws.ts'
@@ -23,7 +23,7 @@ function claimsOf({ decision, revocationEpoch }: Settled, issuer: string): JsonO
   return {
     ...{ iat, exp: iat + LIFE_SECONDS, jti: decision.id },
     ...{ sub: chain.consent.sponsor, client_id: agent, instance_id: instance },
-    ...{ act: { iss: issuer, sub: agent, sub_profile: 'ai_agent' }, cnf: { jkt }, chain: null },
+    ...{ act: actOf(chain.hops, issuer), cnf: { jkt }, chain: chainClaim(chain) },
     ...{ consent_id: chain.consent.id, purpose: decision.purpose },
     ...{ tool: call.tool.name, tool_hash: call.tool.hash },
     ...{ target: grant.target, connector: grant.connector },

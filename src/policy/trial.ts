@@ -5,12 +5,20 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Principal, Question } from '../domain/question.ts'
 import type { ToolCall } from '../domain/tool.ts'
-import { type Asking, callAsked, consentAsked, sponsorOf } from './asking.ts'
+import {
+  type Asking,
+  callAsked,
+  consentAsked,
+  delegateAsked,
+  type Handing,
+  sponsorOf,
+} from './asking.ts'
 import { readCall } from './call.ts'
 
 import { type Case, difference, type Given, type Outcome } from './cases.ts'
 import type { Catalogue, Declared } from './catalogue.ts'
 import { consentAnswer } from './consenting.ts'
+import { delegationRefused } from './delegating.ts'
 import { evaluate } from './evaluate.ts'
 import type { CedarType } from './facts/kinds.ts'
 import type { Finding } from './findings.ts'
@@ -62,7 +70,13 @@ function samplesOf({ tool, shape }: Declared): Asking[] {
     [false, true].map((approved) => callAsked(question, principal, approved)),
   )
   const sponsor = sponsorOf(SPONSOR, ['sample'])
-  return [...calls, consentAsked(sponsor, tool, termsFrom('sample', tool.name), question.now)]
+  const delegator = { kind: 'agent', hop: 0, id: AGENT, sponsor: SPONSOR, model: null } as const
+  const handing = { delegator, delegate: AGENT, scopes: [tool.name], purpose: 'sample', depth: 1 }
+  return [
+    ...calls,
+    consentAsked(sponsor, tool, termsFrom('sample', tool.name), question.now),
+    delegateAsked({ ...handing, isSameSponsor: true }, tool, question.now),
+  ]
 }
 
 const SAMPLE: Readonly<Record<CedarType, Json>> = {
@@ -95,6 +109,14 @@ function outcomeOf(tried: Tried, given: Given): Outcome {
     const answer = consentAnswer(tried, sponsor, terms, new Date(given.now))
     return { answer, level: null, facts: {} }
   }
+  if (given.delegate) {
+    const refused = delegationRefused(
+      tried,
+      handingFrom(given, given.delegate),
+      new Date(given.now),
+    )
+    return { answer: refused ?? { kind: 'allow', rules: [] }, level: null, facts: {} }
+  }
   const { tool, arguments: args, purpose, ttl_seconds: ttlSeconds } = given
   const call = readCall(catalogue, purposes, { tool, arguments: args, purpose, ttlSeconds })
   const question = questionFrom(call, given)
@@ -126,6 +148,17 @@ function questionFrom(
     ttlSeconds: Math.min(call.ttlSeconds, call.tool.ttlSecondsMax),
     approval: null,
     now: new Date(given.now ?? '2026-11-23T10:00:00.000Z'),
+  }
+}
+
+function handingFrom(
+  { tool, purpose, model }: Given,
+  { depth, same_sponsor: isSameSponsor, to }: NonNullable<Given['delegate']>,
+): Handing {
+  const who = { id: AGENT, sponsor: SPONSOR, model: model ?? null }
+  return {
+    delegator: { kind: 'agent', hop: depth - 1, ...who },
+    ...{ delegate: to as AgentId, isSameSponsor, scopes: [tool], purpose, depth },
   }
 }
 

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
 import type { Terms } from '../../src/domain/consent.ts'
 import { narrow } from '../../src/domain/authority.ts'
-import { debitsOf, tighterTotals } from '../../src/domain/debits.ts'
+import { tighterTotals } from '../../src/domain/accounts.ts'
+import { debitsOf } from '../../src/domain/debits.ts'
 import type { AgentId } from '../../src/domain/ids.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
 import {
@@ -129,11 +130,9 @@ describe('a debit', () => {
       await house.budgets.openAccounts(tx, session, tighterTotals(authority, chain.effective))
       return { entries: [], value: null, answer: null }
     })
-    const narrow1 = { ...chain, effective: authority, session }
-    const accounts = {
-      ...{ consent: chain.consent.id, granted: chain.effective },
-      ...{ session, effective: authority },
-    }
+    const own = { id: session, bounds: tighterTotals(authority, chain.effective) }
+    const accounts = [...chain.accounts, own]
+    const narrow1 = { ...chain, effective: authority, session, accounts }
     const decision = () => aDecision(narrow1, { debits: debitsOf(accounts, aCall()) })
     expect(kinds([await settle(house, decision())])).toEqual(['allow'])
     const refused = await settle(house, decision())

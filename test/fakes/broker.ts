@@ -84,7 +84,14 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
   const { chain } = decision
   const session = {
     ...{ agent: IDS.agent, instance: IDS.instance, sponsor: IDS.sponsor, consent: IDS.consent },
-    ...{ authority: chain.effective, model: null, jti: 'j', expiresAt: NOW, tokenHash: DIGEST },
+    ...{
+      delegation: null,
+      authority: chain.effective,
+      model: null,
+      jti: 'j',
+      expiresAt: NOW,
+      tokenHash: DIGEST,
+    },
   }
   const revoked = { ...ANSWERS.deny, code: 'chain_invalid' as const, outcome: 'revoked' }
   const stop = fault === 'the consent is withdrawn meanwhile' ? revoked : null
@@ -99,6 +106,7 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
       behind: () => Promise.resolve(chain),
       standing: () => Promise.resolve(chain),
     },
+    delegations: { behind: () => Promise.resolve(null), received: () => Promise.resolve(null) },
     approvals: {
       fitting: () => Promise.resolve(null),
       spend: () => Promise.resolve(),

@@ -53,7 +53,8 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
   const told: string[] = []
   const revocation = createRevocation({
     ...{ tenant: TENANT, pool: pools.front, ledger: logs.front },
-    cancelUnder: (tx, what, act) => approvals.cancelUnder(tx, what, act),
+    cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
+    isTool: (name) => name === TOOL.name,
     onStopped: ({ id }) => told.push(id),
   })
   return { pools, logs, budgets, approvals, consents, revocation, told }
@@ -135,7 +136,8 @@ export function anInstance(standing: Pick<Standing, 'consent'>): ProvenInstance 
   return ProvenInstance.proven(
     {
       ...{ agent: consent.terms.agent, instance, sponsor: consent.sponsor, consent: consent.id },
-      ...{ authority: authorityOf(consent.terms), model: null, jti: `jti-${instance}` },
+      ...{ delegation: null, authority: authorityOf(consent.terms), model: null },
+      jti: `jti-${instance}`,
       ...{ expiresAt: new Date(Date.now() + 600_000), tokenHash: 'hash' },
     },
     'jkt',
@@ -157,15 +159,11 @@ export function aDecision(chain: Chain, decided: Partial<Decision> = {}): Decisi
   const { answer = ALLOW, call = aCall() } = decided
   const now = new Date()
   const level = answer.kind === 'ask' ? answer.asked.level : 'L1'
-  const accounts = {
-    ...{ consent: chain.consent.id, granted: authorityOf(chain.consent.terms) },
-    ...{ session: chain.session, effective: chain.effective },
-  }
   const { principals } = questionOf(chain, call, null)
   return {
     ...{ id: newId('dec', now), answer, verdicts: [], level, chain, call, purpose: 'support' },
     principals: principals.map((principal) => ({ ...principal, answer: answer.kind })),
-    ...{ ttlSeconds: 60, grant: null, debits: debitsOf(accounts, call), approval: null },
+    ...{ ttlSeconds: 60, grant: null, debits: debitsOf(chain.accounts, call), approval: null },
     ...{ credential: newId('crd', now), requestHash: requestHash(chain, call) },
     bindingHash: bindingHash(chain, call, level === 'L1' ? 'L2' : level),
     ...{ policySetHash: 'p', policyEpoch: 1, schemaHash: 's', contextHash: 'c', snapshot: {} },

@@ -5,8 +5,16 @@ import type { Outcome } from '../../src/domain/ports.ts'
 import { BrokerError, unavailable } from '../../src/domain/problems.ts'
 import type { RequestKey } from '../../src/domain/request.ts'
 import { Secret } from '../../src/domain/secret.ts'
-import type { Front, FrontIdentity, Given, Registered, Repeatable } from '../../src/http/front.ts'
-import { aLease, found, reading, stopping } from './front-readers.ts'
+import type {
+  Delegation,
+  Front,
+  FrontIdentity,
+  Given,
+  Registered,
+  Repeatable,
+} from '../../src/http/front.ts'
+import { aLease, found, reading } from './front-readers.ts'
+import { stopping } from './front-stopping.ts'
 import { aConsent, ANSWERS, aSettled, DIGEST, IDS, NOW } from './settled.ts'
 
 export const PASSWORD = 'correct-horse-battery'
@@ -16,10 +24,12 @@ type Parts = Pick<
   | 'decider'
   | 'agents'
   | 'consents'
+  | 'delegations'
   | 'approvals'
   | 'revocation'
   | 'credentials'
   | 'decisions'
+  | 'chains'
   | 'ledger'
 >
 
@@ -29,8 +39,9 @@ export function parts(identity: FrontIdentity): Parts {
     decider: decider(identity),
     agents: agents(),
     consents: consents(),
+    delegations: delegations(),
     approvals: approvals(),
-    ...stopping,
+    revocation: stopping(),
     ...reading,
   }
 }
@@ -183,5 +194,39 @@ function once<T extends object>() {
     const value = make()
     if (key && name !== null) kept.set(name, { fingerprint: key.fingerprint, value })
     return { ...value, isRepeat: false }
+  }
+}
+
+const HOP = IDS.decision.replace('dec_', 'dlg_') as Delegation['id']
+function aDelegation(): Delegation {
+  const { chain } = aSettled('allow').decision
+  const hop = { ...chain.hops[0], depth: 1, tokenHash: DIGEST, delegation: HOP, jkt: 'jkt-1' }
+  return {
+    ...{ id: HOP, hops: [chain.hops[0], hop] },
+    effective: { ...chain.effective, delMaxDepth: 2 },
+    ...{ consent: IDS.consent, expiresAt: NOW, status: 'active', eventId: IDS.event },
+  }
+}
+
+/** A chain that begins with `root.` is registered; any other does not hold. */
+function delegations(): Front['delegations'] {
+  return {
+    register: (_instance, chain) =>
+      chain.startsWith('root.')
+        ? Promise.resolve({ ...aDelegation(), isRepeat: false })
+        : Promise.reject(
+            new BrokerError('chain_invalid', {
+              shown: { outcome: 'malformed', hop: 0, isUnreadable: true },
+            }),
+          ),
+    list: () => Promise.resolve({ items: [aDelegation()], next: null }),
+    find: (_instance, id) =>
+      id === aDelegation().id
+        ? Promise.resolve({ ...aDelegation(), budgets: [] })
+        : Promise.reject(new BrokerError('not_found')),
+    received: (id, agent) =>
+      id === aDelegation().id && agent === IDS.agent
+        ? Promise.resolve({ consent: IDS.consent, sponsor: IDS.sponsor })
+        : Promise.reject(new BrokerError('not_found')),
   }
 }

@@ -4,24 +4,7 @@ import { BrokerError } from '../../src/domain/problems.ts'
 import type { Front } from '../../src/http/front.ts'
 import { DIGEST, IDS, NOW } from './settled.ts'
 
-const revoked = (kind: 'consent' | 'agent', id: string) => ({
-  revocation: {
-    ...{ id: IDS.revocation, target: { kind, id }, cause: 'withdrawn', at: NOW },
-    counts: { consents: 1 },
-  },
-  confirmations: { confirmed: 0, pending: 1, notSupported: 0 },
-  eventId: IDS.event,
-})
-
-export const stopping: Pick<Front, 'revocation'> = {
-  revocation: {
-    withdraw: (_person, id) => found(id === IDS.consent ? revoked('consent', id) : undefined),
-    retire: (_person, id) => found(id === IDS.agent ? revoked('agent', id) : undefined),
-    find: (_person, id) => found(id === IDS.revocation ? revoked('agent', IDS.agent) : undefined),
-  },
-}
-
-export const reading: Pick<Front, 'credentials' | 'decisions' | 'ledger'> = {
+export const reading: Pick<Front, 'credentials' | 'decisions' | 'chains' | 'ledger'> = {
   credentials: {
     read: (_instance, id) => found(id === IDS.credential ? aLease() : undefined),
     giveBack: (_instance, id) =>
@@ -39,6 +22,9 @@ export const reading: Pick<Front, 'credentials' | 'decisions' | 'ledger'> = {
         ...{ sub: IDS.sponsor, clientId: IDS.agent, act: {}, decision: IDS.decision },
         ...{ expiresAt: NOW, eventId: IDS.event, isRepeat: false },
       }),
+  },
+  chains: {
+    find: (id, _by, { tokens }) => found(id === IDS.consent ? aChain(tokens) : undefined),
   },
   decisions: {
     find: (id) =>
@@ -69,3 +55,25 @@ export function aLease(): Lease {
 
 export const found = <T>(thing: T | undefined): Promise<T> =>
   thing === undefined ? Promise.reject(new BrokerError('not_found')) : Promise.resolve(thing)
+
+const aChain = (isWithTokens: boolean) => ({
+  ...{ id: IDS.consent, sponsor: { id: IDS.sponsor, identity: null } },
+  consent: {
+    ...{ id: IDS.consent, status: 'active', purpose: 'support', tools: ['sql.query'] },
+    ...{ terms_hash: DIGEST, method: 'session', consent_jwt: 'eyJ', max_uses: 40, uses: 4 },
+    ...{ expires_at: NOW.toISOString(), event_id: IDS.event, index: 2, agent_id: IDS.agent },
+    ...{ agent_name: 'desk', max_hops: 0, budgets: [] },
+    effective: { scopes: ['sql.query'], constraints: [], del_max_depth: 1 },
+    done: {
+      decisions: { allow: 1, ask: 0, deny: 0, none: 0 },
+      credentials: { issued: 1, live: 0 },
+    },
+  },
+  ...{ hops: [], approvals: [], decision_id: null, credential_id: null },
+  ...{ below: [], below_is_all: true },
+  verification: {
+    ...{ outcome: 'valid', verified_at: NOW.toISOString(), consent: 'valid' },
+    not_performed: ['signatures', 'holder_binding', 'action'],
+  },
+  ...(isWithTokens && { tokens: [] }),
+})

@@ -45,7 +45,13 @@ const identity: FrontIdentity = {
     const session = {
       ...{ agent: IDS.agent, instance: IDS.instance, sponsor: IDS.sponsor, consent: IDS.consent },
       authority: { scopes: terms.tools, purpose: terms.purpose, constraints: [] },
-      ...{ model: null, jti: 'session-1', expiresAt: terms.expiresAt, tokenHash: DIGEST },
+      ...{
+        delegation: null,
+        model: null,
+        jti: 'session-1',
+        expiresAt: terms.expiresAt,
+        tokenHash: DIGEST,
+      },
     }
     return Promise.resolve(ProvenInstance.proven(session, 'jkt'))
   },
@@ -53,6 +59,7 @@ const identity: FrontIdentity = {
     const actor = { kind: 'agent', id: IDS.agent, authentication: 'session_dpop' } as const
     return { requestId, face, actor }
   },
+  requestKey: () => null,
   async person({ authorization }) {
     const name = authorization?.replace(/^Bearer /, '') ?? ''
     const roles = PEOPLE[name]
@@ -69,6 +76,15 @@ const identity: FrontIdentity = {
     }
     return Promise.resolve(ProvenService.proven('payments', 'https://payments.example', DIGEST))
   },
+  async client(form, presented) {
+    const assertion = form.get('client_assertion') ?? null
+    if (assertion === 'desk') {
+      const actor = { kind: 'agent', id: IDS.agent, authentication: 'private_key_jwt' } as const
+      const { requestId, face } = presented
+      return { kind: 'agent', agent: IDS.agent, act: { requestId, face, actor } }
+    }
+    return { kind: 'service', service: await identity.service(presented, assertion) }
+  },
   async openSession(form, { dpop }) {
     if (dpop === null) throw new BrokerError('invalid_dpop_proof')
     if (form.get('client_assertion') !== 'desk') throw new BrokerError('invalid_client')
@@ -76,7 +92,7 @@ const identity: FrontIdentity = {
     return Promise.resolve({
       ...{ accessToken: new Secret('session-desk'), expiresInSeconds: 600 },
       authority: { scopes: terms.tools, purpose: terms.purpose, constraints: [] },
-      ...{ consent: IDS.consent, instance: IDS.instance },
+      ...{ consent: IDS.consent, instance: IDS.instance, delegation: null, root: null },
     })
   },
   currentNonce: () => 'nonce-1',
@@ -107,7 +123,7 @@ export function aFront(changes: Partial<Front> = {}): FakeFront {
       securityTxt: () => 'Contact: mailto:security@broker.example\n',
       ledger: { origin: 'broker.example/v1/ledger', vkey: 'broker.example/v1/ledger+0+AA' },
       jwks: {
-        ...{ sessions: () => [], decisions: () => [] },
+        ...{ sessions: () => [], roots: () => [], decisions: () => [] },
         ...{ credentials: () => [], evidence: () => [] },
       },
     },

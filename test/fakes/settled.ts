@@ -68,11 +68,12 @@ export function aSettled(kind: Answer['kind']): Settled {
   const consent = aConsent()
   const hop = {
     ...{ depth: 0, agent: IDS.agent, instance: null, jkt: null, purpose: 'support' },
-    ...{ expiresAt: consent.terms.expiresAt, model: null },
+    ...{ expiresAt: consent.terms.expiresAt, model: null, tokenHash: null, delegation: null },
   }
   const chain = {
     ...{ consent, sponsorGroups: [], readAt: NOW, hops: [hop] as const, session: null },
     effective: authorityOf(consent.terms),
+    accounts: [{ id: consent.id, bounds: authorityOf(consent.terms).constraints }],
   }
   const call = {
     ...{ tool: TOOL, arguments: {}, argsHash: DIGEST, facts: { verbs: ['select'] } },

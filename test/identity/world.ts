@@ -72,6 +72,10 @@ export async function aWorld() {
         },
       ],
       services: [{ name: 'shop', audience: 'https://shop.example', jwk: shop.jwk }],
+      chains: {
+        openRoot: () => Promise.reject(new Error('no consent here allows hops')),
+        present: () => Promise.reject(new Error('no chain is shown here')),
+      },
       consentsOf: (agent) => Promise.resolve(consents.filter(({ terms }) => terms.agent === agent)),
       openAccounts: (_tx, account, bounds) => {
         accounts.push({ account, bounds })

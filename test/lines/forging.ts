@@ -46,7 +46,10 @@ function decoded(part: string): JsonObject {
 }
 
 /** The broker's own signing key, which only its operator has: for lines about what it has signed. */
-export function brokerKey(keysDir: string, set: 'sessions' | 'credentials' | 'evidence'): Holder {
+export function brokerKey(
+  keysDir: string,
+  set: 'sessions' | 'roots' | 'credentials' | 'evidence',
+): Holder {
   const { keys } = parseTrusted(readFileSync(join(keysDir, `${set}.json`), 'utf8')) as {
     keys: [JsonObject]
   }

@@ -12,6 +12,7 @@ import { vkeyOf } from '../../src/ledger/checkpoint.ts'
 import { verifyLedger } from '../../src/ledger/verify.ts'
 import { type Adaptor, type Agent, createAdaptor } from './adaptor.ts'
 import { checkLeaks } from './leaks.ts'
+import { checkMinted } from './minted.ts'
 import { checkAfter, look, toldBy } from './postconditions.ts'
 import { checkRefusal, logLine, type Refusal, signaturesIn } from './refusal.ts'
 import { type Answer, exchange, type Sending } from './wire.ts'
@@ -108,6 +109,7 @@ function aSession(isFlooded = false) {
       if (isFlooded) expect(counted?.n, '[G3] refusals on record').toBeGreaterThanOrEqual(told)
       else expect(counted?.n, '[G3] refusals on record').toBe(told)
       expect(await verified(world), '[G3] the whole ledger').toMatchObject({ ok: true })
+      expect(await checkMinted(world), 'what was allowed').toBeGreaterThan(0)
       await checkLeaks(world, secrets)
     },
   }

@@ -10,6 +10,10 @@ export interface Refusal {
   /** On /oauth/*, where it is another than `code`. */
   readonly error?: string
   readonly reason?: string
+  /** Of a chain: what was wrong, at which depth, in which member. */
+  readonly outcome?: string
+  readonly hop?: number | null
+  readonly field?: string
   /** The finer cause, in the operator's log alone. */
   readonly log?: string
 }
@@ -19,7 +23,8 @@ const OAUTH_MEMBERS = ['error', 'error_description', 'error_uri', 'code', 'reque
 const INSIDE = /\n\s+at |node_modules|\.[jt]s:\d|\/src\/|select .* from|insert into|procura\.\w+_/i
 
 /** G1: a problem, or OAuth's error; not kept by anybody; and nothing of the inside in it. */
-export function checkRefusal(answer: Answer, { status, code, error, reason }: Refusal): void {
+export function checkRefusal(answer: Answer, refusal: Refusal): void {
+  const { status, code, error, reason } = refusal
   const { body, headers, text, sent } = answer
   const wanted = typeof status === 'number' ? [status] : status
   expect(wanted, `status ${String(answer.status)}: ${text}`).toContain(answer.status)
@@ -28,6 +33,9 @@ export function checkRefusal(answer: Answer, { status, code, error, reason }: Re
   if (code !== undefined) expect(body['code'], text).toBe(code)
   if (error !== undefined) expect(body['error'], text).toBe(error)
   if (reason !== undefined) expect(body['reason'], text).toBe(reason)
+  for (const member of ['outcome', 'hop', 'field'] as const) {
+    if (member in refusal) expect(body[member], text).toBe(refusal[member])
+  }
   expect(headers.get('cache-control'), 'Cache-Control').toBe('no-store')
   expect(headers.get('x-request-id')).toBe(body['request_id'])
   expect(text, 'the inside').not.toMatch(INSIDE)

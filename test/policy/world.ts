@@ -35,11 +35,13 @@ export function aChain({ terms, effective, groups = [] }: Asked = {}): Chain {
   const before = aConsent()
   const consent = { ...before, terms: { ...before.terms, purpose: 'reporting', ...terms } }
   const { purpose, expiresAt } = consent.terms
-  const hop = { depth: 0, agent: IDS.agent, instance: IDS.instance, jkt: 'jkt', model: null }
+  const who = { depth: 0, agent: IDS.agent, instance: IDS.instance, jkt: 'jkt', model: null }
+  const hop = { ...who, tokenHash: null, delegation: null }
   return {
     ...{ consent, sponsorGroups: groups, readAt: NOW, session: 'session-jti' },
     hops: [{ ...hop, purpose, expiresAt }],
     effective: { ...authorityOf(consent.terms), ...effective },
+    accounts: [{ id: consent.id, bounds: authorityOf(consent.terms).constraints }],
   }
 }
 

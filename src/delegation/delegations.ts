@@ -1,0 +1,119 @@
+/** On whose behalf a sub-agent acts: roots given out, hops registered, and the chain behind a session. */
+import type { Pool } from 'pg'
+import { rootKeysIn } from '../chain/keys.ts'
+import { eachOf } from '../db/each.ts'
+import type { Authority } from '../domain/authority.ts'
+import type { Delegated } from '../domain/chain.ts'
+import type { LedgerEntry } from '../domain/entry.ts'
+import type { ConsentId, DelegationId, PersonId } from '../domain/ids.ts'
+import type { ProvenInstance } from '../domain/instance.ts'
+import type { Deciding, Ledger } from '../domain/ports.ts'
+import type { Act, RequestKey } from '../domain/request.ts'
+import type { Tx } from '../domain/tx.ts'
+import { createLooking, type Looked, type Looking, type LookingOptions } from './looking.ts'
+import { refuseStoppedSession } from './frozen.ts'
+import { admit, type RegisteringOptions } from './registering.ts'
+import { openRoot, type Root, type RootsOptions, type RootWanted } from './roots.ts'
+import { showChain, type ShownOptions } from './shown.ts'
+import { delegationBehind, registeredOf, type Row } from './store.ts'
+
+export interface DelegationsOptions
+  extends
+    Omit<ShownOptions, 'pool' | 'rootKeys'>,
+    RegisteringOptions,
+    RootsOptions,
+    LookingOptions {
+  readonly pools: { readonly front: Pool; readonly pdp: Pool }
+  /** Of the front. */
+  readonly ledger: Ledger
+}
+
+/** A chain that was verified for its holder, ready to be put on record with the session it is for. */
+export interface Presented {
+  readonly consent: ConsentId
+  readonly sponsor: PersonId
+  /** What is left at the leaf. */
+  readonly effective: Authority
+  readonly expiresAt: Date
+  /** Registers what is not on record yet. @throws BrokerError `chain_invalid` */
+  admit(
+    tx: Tx,
+    act: Act,
+  ): Promise<{ readonly delegated: Delegated; readonly entries: readonly LedgerEntry[] }>
+}
+
+export interface Delegations extends Looking {
+  /** @throws BrokerError as `openRoot` */
+  openRoot(tx: Tx, wanted: RootWanted, act: Act): Promise<Root>
+  /**
+   * A chain as the one shows it that received its leaf.
+   *
+   * @throws BrokerError `chain_invalid`, `payload_too_large`, `unavailable`
+   */
+  present(chain: string, holder: { agent: string; jkt: string }): Promise<Presented>
+  /**
+   * Puts the leaf of a chain on record, for the instance that signed it. The same one again: `isRepeat`.
+   *
+   * @throws BrokerError `chain_invalid`, `payload_too_large`, `unavailable`
+   */
+  register(
+    instance: ProvenInstance,
+    chain: string,
+    by: { readonly act: Act; readonly key: RequestKey | null },
+  ): Promise<Looked & { readonly isRepeat: boolean }>
+  /** What was registered of the hop that a session of ours names; `null` where it names none. */
+  readonly behind: Deciding['delegations']['behind']
+}
+
+export function createDelegations(options: DelegationsOptions): Delegations {
+  const { tenant, pools, ledger, signer } = options
+  const showing = { ...options, pool: pools.front, rootKeys: rootKeysIn(signer.keys) }
+  const each = eachOf(pools.pdp)
+
+  const looking = createLooking(options)
+
+  return {
+    openRoot: (tx, wanted, act) => openRoot(options, tx, wanted, act),
+
+    async present(chain, { agent, jkt }) {
+      const shown = await showChain(showing, chain, { holder: { clientId: agent, jkt } })
+      const { verified, leaf } = shown
+      return {
+        ...{ consent: verified.consentId, sponsor: verified.sponsor },
+        ...{ effective: leaf.effective, expiresAt: new Date(leaf.exp * 1000) },
+        async admit(tx, act) {
+          const { leaf: delegated, entries } = await admit(options, tx, shown, act)
+          return { delegated, entries }
+        },
+      }
+    },
+
+    async register(instance, chain, { act, key }) {
+      const earlier = await ledger.find(key)
+      if (earlier !== null) {
+        return { ...(await looking.find(instance, earlier['id'] as DelegationId)), isRepeat: true }
+      }
+      const shown = await showChain(showing, chain, { signer: instance.jkt })
+      const { value } = await ledger.record(key, async (tx) => {
+        await refuseStoppedSession(tx, tenant, instance.session)
+        const { leaf, entries } = await admit(options, tx, shown, act)
+        const answer = { id: leaf.id }
+        return {
+          entries,
+          value: { ...leaf, status: 'active', isRepeat: entries.length === 0 } as const,
+          answer,
+        }
+      })
+      return value
+    },
+
+    async behind({ session: { delegation } }) {
+      if (delegation === null) return null
+      const row = await each<Row>(delegationBehind(tenant), { id: delegation.id })
+      if (row === null) throw new Error('a session of ours names a hop that is not there')
+      return registeredOf(row)
+    },
+
+    ...looking,
+  }
+}

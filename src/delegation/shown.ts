@@ -1,0 +1,142 @@
+/** A chain as somebody shows it: its tokens read, its missing ancestors found, every check made that can be. */
+import type { Pool } from 'pg'
+import type { RootKeys } from '../chain/keys.ts'
+import { isParseOutcome, type Refusal } from '../chain/outcome.ts'
+import { parentNeeded, partsOf, readChain } from '../chain/reading.ts'
+import type { HopToken } from '../chain/token.ts'
+import type { Presenter, VerifiedChain, VerifiedHop } from '../chain/verified.ts'
+import { verifyChain } from '../chain/verify.ts'
+import { ask } from '../db/ask.ts'
+import type { Deny } from '../domain/decision.ts'
+import type { AgentId } from '../domain/ids.ts'
+import { BrokerError } from '../domain/problems.ts'
+import type { Principal } from '../domain/question.ts'
+import { tokensTo, type TokensOptions } from './tokens.ts'
+import { delegatesIn, standingIn, type State, stateQuery, wantedOf } from './state.ts'
+
+export interface ShownOptions extends TokensOptions {
+  readonly issuer: string
+  /** Of the front. */
+  readonly pool: Pool
+  readonly rootKeys: RootKeys
+  /** Whether a purpose is in the vocabulary that is in force. */
+  readonly isPurpose: (purpose: string) => boolean
+  /** What the rules say to a hop that is made; `null` is nothing against it. */
+  readonly mayDelegate: (hop: Handed, now: Date) => Promise<Refused | null>
+}
+
+/** One hop, as the rules are asked about it. */
+export interface Handed {
+  readonly delegator: Extract<Principal, { kind: 'agent' }>
+  readonly delegate: AgentId
+  readonly isSameSponsor: boolean
+  readonly scopes: readonly string[]
+  readonly purpose: string
+  readonly depth: number
+}
+type Refused = Pick<Deny, 'reason' | 'detail' | 'stoppedBy'>
+
+/** A chain of a root and at least one hop, verified. */
+export interface ShownChain {
+  readonly verified: VerifiedChain
+  readonly state: State
+  /** The last hop, as its holder received it. */
+  readonly leaf: VerifiedHop & { readonly token: HopToken }
+}
+
+/** In place of `presenter`: whoever registers a hop must be the one that signed it. */
+export type ShownBy = { readonly holder: Presenter } | { readonly signer: string }
+
+/**
+ * Reads and verifies what was shown. What may change until it is on record is looked at again there.
+ *
+ * @throws BrokerError `chain_invalid` with outcome, hop and field; `payload_too_large`, `unavailable`
+ */
+export async function showChain(
+  options: ShownOptions,
+  text: string,
+  by: ShownBy,
+): Promise<ShownChain> {
+  const { tenant, pool, issuer, rootKeys, isPurpose } = options
+  const tokens = good(partsOf(text)).tokens
+  const ancestors = await ancestorsOf(options, tokens)
+  const read = good(readChain(tokens, ancestors)).tokens
+  if (read.length === 1) {
+    throw chainInvalid({ outcome: 'malformed', hop: 0, detail: 'A root alone is no chain' })
+  }
+  const [state] = await ask<State>(pool, stateQuery(tenant, wantedOf(read)))
+  if (state === undefined) throw new Error('the database did not answer')
+  const verified = good(
+    verifyChain({
+      ...{ tokens, ancestors, issuer, rootKeys, now: state.now },
+      purposes: { has: isPurpose },
+      delegates: delegatesIn(state, read),
+      ...('holder' in by && { presenter: by.holder }),
+      standing: standingIn(state),
+    }),
+  )
+  const leaf = verified.hops.at(-1)
+  if (leaf?.token.kind !== 'hop') throw new TypeError('a chain ends with a hop')
+  if (!state.is_root_known) {
+    throw chainInvalid({ outcome: 'parent_unknown', hop: 0, detail: 'The root is not on record' })
+  }
+  if ('signer' in by && leaf.token.signerJkt !== by.signer) {
+    const detail = 'A hop is registered by the one that signed it'
+    throw chainInvalid({ outcome: 'holder_binding_failed', hop: leaf.depth, detail })
+  }
+  await checkRules(options, verified, state)
+  return { verified, state, leaf: { ...leaf, token: leaf.token } }
+}
+
+/** Every hop that is not on record yet is put to the rules that are in force now. */
+async function checkRules(
+  { mayDelegate }: ShownOptions,
+  { hops, sponsor }: VerifiedChain,
+  state: State,
+): Promise<void> {
+  for (const [at, { tokenHash, clientId: delegate, depth, purpose, effective }] of hops.entries()) {
+    const above = hops[at - 1]
+    if (above === undefined || Object.hasOwn(state.registered, tokenHash)) continue
+    const { clientId: id, jkt } = above
+    const model = state.instances[jkt]?.model ?? null
+    const refused = await mayDelegate(
+      {
+        delegator: { kind: 'agent', hop: above.depth, id, sponsor, model },
+        ...{ delegate, scopes: effective.scopes, purpose, depth },
+        isSameSponsor: state.agents[delegate]?.sponsor === sponsor,
+      },
+      state.now,
+    )
+    if (refused === null) continue
+    const { reason, detail, stoppedBy } = refused
+    const evaluation = { status: 'evaluated', unavailableInput: null } as const
+    const shown = { detail, stoppedBy, evaluation, ...(reason !== undefined && { reason }) }
+    throw new BrokerError('access_denied', { shown })
+  }
+}
+
+/** What the first one given rests on, root first; none where that is not known. */
+async function ancestorsOf(options: ShownOptions, tokens: readonly string[]): Promise<string[]> {
+  const { parHash } = good(parentNeeded(tokens))
+  return parHash === null ? [] : await tokensTo(options, parHash)
+}
+
+function good<Result extends { readonly ok: true }>(result: Result | Refusal): Result {
+  if (result.ok) return result
+  if (result.isTooLarge) {
+    throw new BrokerError('payload_too_large', { shown: { detail: result.detail } })
+  }
+  throw chainInvalid(result)
+}
+
+export function chainInvalid(refusal: Omit<Refusal, 'ok'>): BrokerError {
+  const { outcome, hop, field, detail } = refusal
+  return new BrokerError('chain_invalid', {
+    message: outcome,
+    shown: {
+      ...{ outcome, hop, detail },
+      ...(field !== undefined && { field }),
+      ...(isParseOutcome(outcome) && { isUnreadable: true }),
+    },
+  })
+}
