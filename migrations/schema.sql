@@ -96,8 +96,9 @@ CREATE FUNCTION ledger.append_registered(log text, first bigint, entries text[])
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select ledger.append(log, first, entries, array[
-    'log_opened', 'agent_registered', 'agent_retired', 'consent_granted', 'session_issued',
-    'approval_decided', 'revocation', 'refusals', 'admin_change', 'outage'])
+    'log_opened', 'agent_registered', 'agent_retired', 'consent_granted', 'session_issued', 'root_issued',
+    'delegation_registered', 'approval_decided', 'revocation', 'freeze', 'refusals', 'admin_change',
+    'outage'])
 $$;
 
 ALTER FUNCTION ledger.append_registered(log text, first bigint, entries text[]) OWNER TO procura_ledger;
@@ -332,21 +333,36 @@ begin
   end if;
   update procura.lease l set next_try_at = clock_timestamp()
   from (
-    select l.tenant, l.id from procura.stop s join procura.lease l
-      on l.tenant = s.tenant and l.consent = s.id and l.due_at is not null
-      where s.tenant = log and s.epoch > since and s.kind = 'consent' and s.epoch > l.revocation_epoch
-    union select l.tenant, l.id from procura.stop s join procura.lease l
-      on l.tenant = s.tenant and l.agent = s.id and l.due_at is not null
-      where s.tenant = log and s.epoch > since and s.kind = 'agent' and s.epoch > l.revocation_epoch
-    union select l.tenant, l.id from procura.stop s join procura.lease l
-      on l.tenant = s.tenant and l.instance = s.id and l.due_at is not null
-      where s.tenant = log and s.epoch > since and s.kind = 'instance' and s.epoch > l.revocation_epoch
-    union select l.tenant, l.id from procura.stop s join procura.lease l
-      on l.tenant = s.tenant and l.sponsor = s.id and l.due_at is not null
-      where s.tenant = log and s.epoch > since and s.kind = 'sponsor' and s.epoch > l.revocation_epoch
-    union select l.tenant, l.id from procura.stop s join procura.lease l
-      on l.tenant = s.tenant and l.id = s.id and l.due_at is not null
-      where s.tenant = log and s.epoch > since and s.kind = 'credential' and s.epoch > l.revocation_epoch
+    with stopped as materialized (
+      select kind, id, epoch from procura.stop where tenant = log and epoch > since
+    ), hop as (
+      select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'delegation' and d.path @> array[s.id]
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'root' and d.root = s.id
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'agent' and d.agents @> array[s.id]
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'key' and d.keys @> array[s.id]
+    )
+    select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.consent = s.id and l.due_at is not null
+      where s.kind = 'consent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.agent = s.id and l.due_at is not null
+      where s.kind = 'agent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.instance = s.id and l.due_at is not null
+      where s.kind = 'instance' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.sponsor = s.id and l.due_at is not null
+      where s.kind = 'sponsor' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.id = s.id and l.due_at is not null
+      where s.kind = 'credential' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from hop s join procura.lease l
+      on l.tenant = log and l.delegation = s.id and l.due_at is not null
+      where s.epoch > l.revocation_epoch
   ) stopped
   where l.tenant = stopped.tenant and l.id = stopped.id and l.state = 'active';
   update procura.told set epoch = newest where tenant = log;
@@ -579,10 +595,43 @@ CREATE TABLE procura.decision (
     approval text,
     event_id text NOT NULL,
     snapshot text,
+    delegation text,
     CONSTRAINT decision_answer_check CHECK ((answer = ANY (ARRAY['allow'::text, 'ask'::text, 'deny'::text, 'none'::text])))
 );
 
 ALTER TABLE procura.decision OWNER TO procura_owner;
+
+--
+-- Name: delegation; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.delegation (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    token_hash text NOT NULL,
+    depth integer NOT NULL,
+    root text NOT NULL,
+    parent text NOT NULL,
+    consent text NOT NULL,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    jkt text NOT NULL,
+    purpose text NOT NULL,
+    effective jsonb NOT NULL,
+    hops jsonb NOT NULL,
+    accounts jsonb NOT NULL,
+    path text[] NOT NULL,
+    agents text[] NOT NULL,
+    keys text[] NOT NULL,
+    not_before timestamp with time zone,
+    registered_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    event_id text NOT NULL,
+    CONSTRAINT delegation_depth_check CHECK (((depth >= 1) AND (depth <= 7))),
+    CONSTRAINT delegation_expires_at_check CHECK (isfinite(expires_at))
+);
+
+ALTER TABLE procura.delegation OWNER TO procura_owner;
 
 --
 -- Name: epoch; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -599,6 +648,28 @@ CREATE TABLE procura.epoch (
 ALTER TABLE procura.epoch OWNER TO procura_owner;
 
 --
+-- Name: freeze; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura."freeze" (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    kind text NOT NULL,
+    scope text NOT NULL,
+    owner text,
+    cause text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    event_id text NOT NULL,
+    lifted_at timestamp with time zone,
+    lift_event_id text,
+    CONSTRAINT freeze_check CHECK (((scope = ''::text) = (kind = 'everything'::text))),
+    CONSTRAINT freeze_check1 CHECK (((lifted_at IS NULL) = (lift_event_id IS NULL))),
+    CONSTRAINT freeze_kind_check CHECK ((kind = ANY (ARRAY['everything'::text, 'tool'::text, 'agent'::text, 'sponsor'::text])))
+);
+
+ALTER TABLE procura."freeze" OWNER TO procura_owner;
+
+--
 -- Name: instance; Type: TABLE; Schema: procura; Owner: procura_owner
 --
 
@@ -607,7 +678,8 @@ CREATE TABLE procura.instance (
     id text NOT NULL,
     agent text NOT NULL,
     jkt text NOT NULL,
-    first_seen timestamp with time zone NOT NULL
+    first_seen timestamp with time zone NOT NULL,
+    model jsonb
 );
 
 ALTER TABLE procura.instance OWNER TO procura_owner;
@@ -644,6 +716,7 @@ CREATE TABLE procura.lease (
     attempts integer DEFAULT 0 NOT NULL,
     next_try_at timestamp with time zone,
     due_at timestamp with time zone,
+    delegation text,
     CONSTRAINT lease_downstream_name_check CHECK ((downstream_name ~ '^cb_[a-z2-7]{26}$'::text)),
     CONSTRAINT lease_expires_at_check CHECK (isfinite(expires_at)),
     CONSTRAINT lease_state_check CHECK ((state = ANY (ARRAY['minting'::text, 'active'::text, 'redeemed'::text, 'returned'::text, 'expired'::text, 'revoked'::text, 'failed'::text, 'revoke_pending'::text])))
@@ -711,6 +784,18 @@ CREATE TABLE procura.policy_set (
 ALTER TABLE procura.policy_set OWNER TO procura_owner;
 
 --
+-- Name: reached; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.reached (
+    tenant text NOT NULL,
+    revocation text NOT NULL,
+    lease text NOT NULL
+);
+
+ALTER TABLE procura.reached OWNER TO procura_owner;
+
+--
 -- Name: request_key; Type: TABLE; Schema: procura; Owner: procura_owner
 --
 
@@ -738,10 +823,32 @@ CREATE TABLE procura.revocation (
     cause text NOT NULL,
     counts jsonb NOT NULL,
     at timestamp with time zone NOT NULL,
-    event_id text NOT NULL
+    event_id text NOT NULL,
+    sponsor text
 );
 
 ALTER TABLE procura.revocation OWNER TO procura_owner;
+
+--
+-- Name: root; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.root (
+    tenant text NOT NULL,
+    token_hash text NOT NULL,
+    jti text NOT NULL,
+    consent text NOT NULL,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    instance text NOT NULL,
+    jkt text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    event_id text NOT NULL,
+    CONSTRAINT root_expires_at_check CHECK (isfinite(expires_at))
+);
+
+ALTER TABLE procura.root OWNER TO procura_owner;
 
 --
 -- Name: sealed_payload; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -757,6 +864,23 @@ CREATE TABLE procura.sealed_payload (
 );
 
 ALTER TABLE procura.sealed_payload OWNER TO procura_owner;
+
+--
+-- Name: session; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.session (
+    tenant text NOT NULL,
+    jti text NOT NULL,
+    consent text NOT NULL,
+    agent text NOT NULL,
+    instance text NOT NULL,
+    delegation text,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT session_expires_at_check CHECK (isfinite(expires_at))
+);
+
+ALTER TABLE procura.session OWNER TO procura_owner;
 
 --
 -- Name: spent; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -786,7 +910,7 @@ CREATE TABLE procura.stop (
     epoch bigint NOT NULL,
     revocation text NOT NULL,
     at timestamp with time zone NOT NULL,
-    CONSTRAINT stop_kind_check CHECK ((kind = ANY (ARRAY['sponsor'::text, 'agent'::text, 'instance'::text, 'consent'::text, 'credential'::text])))
+    CONSTRAINT stop_kind_check CHECK ((kind = ANY (ARRAY['sponsor'::text, 'agent'::text, 'instance'::text, 'key'::text, 'consent'::text, 'root'::text, 'delegation'::text, 'session'::text, 'credential'::text])))
 );
 
 ALTER TABLE procura.stop OWNER TO procura_owner;
@@ -889,6 +1013,24 @@ CREATE VIEW procura.v_decision AS
 ALTER TABLE procura.v_decision OWNER TO procura_owner;
 
 --
+-- Name: v_freeze; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_freeze AS
+ SELECT "freeze".tenant,
+    "freeze".id,
+    "freeze".kind,
+    "freeze".scope,
+    "freeze".cause,
+    "freeze".since,
+    "freeze".lifted_at,
+    "freeze".event_id,
+    "freeze".lift_event_id
+   FROM procura."freeze";
+
+ALTER TABLE procura.v_freeze OWNER TO procura_owner;
+
+--
 -- Name: v_idempotency; Type: VIEW; Schema: procura; Owner: procura_owner
 --
 
@@ -934,6 +1076,21 @@ CREATE VIEW procura.v_revocation AS
    FROM procura.revocation;
 
 ALTER TABLE procura.v_revocation OWNER TO procura_owner;
+
+--
+-- Name: v_stop; Type: VIEW; Schema: procura; Owner: procura_owner
+--
+
+CREATE VIEW procura.v_stop AS
+ SELECT stop.tenant,
+    stop.kind,
+    stop.id,
+    stop.epoch,
+    stop.revocation,
+    stop.at
+   FROM procura.stop;
+
+ALTER TABLE procura.v_stop OWNER TO procura_owner;
 
 --
 -- Name: checkpoint checkpoint_pkey; Type: CONSTRAINT; Schema: ledger; Owner: procura_owner
@@ -1013,11 +1170,32 @@ ALTER TABLE ONLY procura.decision
     ADD CONSTRAINT decision_pkey PRIMARY KEY (tenant, id);
 
 --
+-- Name: delegation delegation_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.delegation
+    ADD CONSTRAINT delegation_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: delegation delegation_tenant_token_hash_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.delegation
+    ADD CONSTRAINT delegation_tenant_token_hash_key UNIQUE (tenant, token_hash);
+
+--
 -- Name: epoch epoch_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
 ALTER TABLE ONLY procura.epoch
     ADD CONSTRAINT epoch_pkey PRIMARY KEY (tenant, kind);
+
+--
+-- Name: freeze freeze_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura."freeze"
+    ADD CONSTRAINT freeze_pkey PRIMARY KEY (tenant, id);
 
 --
 -- Name: instance instance_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
@@ -1090,6 +1268,13 @@ ALTER TABLE ONLY procura.policy_set
     ADD CONSTRAINT policy_set_pkey PRIMARY KEY (tenant, epoch);
 
 --
+-- Name: reached reached_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.reached
+    ADD CONSTRAINT reached_pkey PRIMARY KEY (tenant, revocation, lease);
+
+--
 -- Name: request_key request_key_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1111,11 +1296,32 @@ ALTER TABLE ONLY procura.revocation
     ADD CONSTRAINT revocation_tenant_target_kind_target_id_key UNIQUE (tenant, target_kind, target_id);
 
 --
+-- Name: root root_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.root
+    ADD CONSTRAINT root_pkey PRIMARY KEY (tenant, token_hash);
+
+--
+-- Name: root root_tenant_jti_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.root
+    ADD CONSTRAINT root_tenant_jti_key UNIQUE (tenant, jti);
+
+--
 -- Name: sealed_payload sealed_payload_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
 ALTER TABLE ONLY procura.sealed_payload
     ADD CONSTRAINT sealed_payload_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: session session_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (tenant, jti);
 
 --
 -- Name: spent spent_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
@@ -1206,6 +1412,48 @@ CREATE INDEX consent_by_sponsor ON procura.consent USING btree (tenant, sponsor)
 CREATE INDEX decision_by_agent ON procura.decision USING btree (tenant, agent, at);
 
 --
+-- Name: delegation_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_by_agent ON procura.delegation USING btree (tenant, agent);
+
+--
+-- Name: delegation_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_by_consent ON procura.delegation USING btree (tenant, consent);
+
+--
+-- Name: delegation_by_root; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_by_root ON procura.delegation USING btree (tenant, root);
+
+--
+-- Name: delegation_through; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_through ON procura.delegation USING gin (agents);
+
+--
+-- Name: delegation_under; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_under ON procura.delegation USING gin (path);
+
+--
+-- Name: delegation_with_key; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX delegation_with_key ON procura.delegation USING gin (keys);
+
+--
+-- Name: freeze_in_force; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE UNIQUE INDEX freeze_in_force ON procura."freeze" USING btree (tenant, scope) WHERE (lifted_at IS NULL);
+
+--
 -- Name: lease_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
@@ -1216,6 +1464,12 @@ CREATE INDEX lease_by_agent ON procura.lease USING btree (tenant, agent);
 --
 
 CREATE INDEX lease_by_consent ON procura.lease USING btree (tenant, consent);
+
+--
+-- Name: lease_by_delegation; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_by_delegation ON procura.lease USING btree (tenant, delegation) WHERE (delegation IS NOT NULL);
 
 --
 -- Name: lease_due; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1248,10 +1502,46 @@ CREATE INDEX lease_live_by_sponsor ON procura.lease USING btree (tenant, sponsor
 CREATE INDEX request_key_by_age ON procura.request_key USING btree (tenant, created_at);
 
 --
+-- Name: root_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX root_by_consent ON procura.root USING btree (tenant, consent);
+
+--
+-- Name: root_by_instance; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX root_by_instance ON procura.root USING btree (tenant, instance);
+
+--
+-- Name: session_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX session_by_agent ON procura.session USING btree (tenant, agent);
+
+--
+-- Name: session_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX session_by_consent ON procura.session USING btree (tenant, consent);
+
+--
+-- Name: session_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX session_by_expiry ON procura.session USING btree (expires_at);
+
+--
 -- Name: stop_by_epoch; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
 CREATE INDEX stop_by_epoch ON procura.stop USING btree (tenant, epoch);
+
+--
+-- Name: stop_by_id; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX stop_by_id ON procura.stop USING btree (tenant, id);
 
 --
 -- Name: used_proof_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1311,11 +1601,53 @@ ALTER TABLE ONLY procura.consent
     ADD CONSTRAINT consent_tenant_sponsor_fkey FOREIGN KEY (tenant, sponsor) REFERENCES procura.person(tenant, id);
 
 --
+-- Name: delegation delegation_tenant_agent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.delegation
+    ADD CONSTRAINT delegation_tenant_agent_fkey FOREIGN KEY (tenant, agent) REFERENCES procura.agent(tenant, id);
+
+--
+-- Name: delegation delegation_tenant_consent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.delegation
+    ADD CONSTRAINT delegation_tenant_consent_fkey FOREIGN KEY (tenant, consent) REFERENCES procura.consent(tenant, id);
+
+--
+-- Name: delegation delegation_tenant_root_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.delegation
+    ADD CONSTRAINT delegation_tenant_root_fkey FOREIGN KEY (tenant, root) REFERENCES procura.root(tenant, token_hash);
+
+--
 -- Name: instance instance_tenant_agent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
 ALTER TABLE ONLY procura.instance
     ADD CONSTRAINT instance_tenant_agent_fkey FOREIGN KEY (tenant, agent) REFERENCES procura.agent(tenant, id);
+
+--
+-- Name: reached reached_tenant_revocation_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.reached
+    ADD CONSTRAINT reached_tenant_revocation_fkey FOREIGN KEY (tenant, revocation) REFERENCES procura.revocation(tenant, id);
+
+--
+-- Name: root root_tenant_consent_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.root
+    ADD CONSTRAINT root_tenant_consent_fkey FOREIGN KEY (tenant, consent) REFERENCES procura.consent(tenant, id);
+
+--
+-- Name: root root_tenant_instance_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.root
+    ADD CONSTRAINT root_tenant_instance_fkey FOREIGN KEY (tenant, instance) REFERENCES procura.instance(tenant, id);
 
 --
 -- Name: SCHEMA ledger; Type: ACL; Schema: -; Owner: procura_owner
@@ -1499,6 +1831,24 @@ GRANT SELECT,INSERT ON TABLE procura.agent TO procura_front;
 GRANT SELECT ON TABLE procura.agent TO procura_pdp;
 
 --
+-- Name: COLUMN agent.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.agent TO procura_cdp;
+
+--
+-- Name: COLUMN agent.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.agent TO procura_cdp;
+
+--
+-- Name: COLUMN agent.sponsor; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(sponsor) ON TABLE procura.agent TO procura_cdp;
+
+--
 -- Name: COLUMN agent.status; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1618,6 +1968,15 @@ GRANT SELECT,INSERT ON TABLE procura.decision TO procura_pdp;
 GRANT SELECT ON TABLE procura.decision TO procura_front;
 
 --
+-- Name: TABLE delegation; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.delegation TO procura_front;
+GRANT SELECT ON TABLE procura.delegation TO procura_pdp;
+GRANT SELECT ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT ON TABLE procura.delegation TO procura_reaper;
+
+--
 -- Name: TABLE epoch; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1633,10 +1992,40 @@ GRANT SELECT ON TABLE procura.epoch TO procura_reaper;
 GRANT UPDATE(value) ON TABLE procura.epoch TO procura_front;
 
 --
+-- Name: TABLE "freeze"; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura."freeze" TO procura_front;
+GRANT SELECT ON TABLE procura."freeze" TO procura_pdp;
+GRANT SELECT ON TABLE procura."freeze" TO procura_cdp;
+GRANT SELECT ON TABLE procura."freeze" TO procura_reaper;
+
+--
+-- Name: COLUMN "freeze".lifted_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(lifted_at) ON TABLE procura."freeze" TO procura_front;
+
+--
+-- Name: COLUMN "freeze".lift_event_id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(lift_event_id) ON TABLE procura."freeze" TO procura_front;
+
+--
 -- Name: TABLE instance; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
 GRANT SELECT,INSERT ON TABLE procura.instance TO procura_front;
+GRANT SELECT ON TABLE procura.instance TO procura_pdp;
+GRANT SELECT ON TABLE procura.instance TO procura_cdp;
+GRANT SELECT ON TABLE procura.instance TO procura_reaper;
+
+--
+-- Name: COLUMN instance.model; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(model) ON TABLE procura.instance TO procura_front;
 
 --
 -- Name: TABLE lease; Type: ACL; Schema: procura; Owner: procura_owner
@@ -1812,6 +2201,12 @@ GRANT SELECT,INSERT ON TABLE procura.policy_set TO procura_front;
 GRANT SELECT ON TABLE procura.policy_set TO procura_pdp;
 
 --
+-- Name: TABLE reached; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.reached TO procura_front;
+
+--
 -- Name: TABLE request_key; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1826,6 +2221,13 @@ GRANT SELECT,INSERT ON TABLE procura.request_key TO procura_cdp;
 GRANT SELECT,INSERT ON TABLE procura.revocation TO procura_front;
 
 --
+-- Name: TABLE root; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.root TO procura_front;
+GRANT SELECT ON TABLE procura.root TO procura_pdp;
+
+--
 -- Name: TABLE sealed_payload; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1833,6 +2235,12 @@ GRANT SELECT,INSERT ON TABLE procura.sealed_payload TO procura_front;
 GRANT INSERT ON TABLE procura.sealed_payload TO procura_pdp;
 GRANT INSERT ON TABLE procura.sealed_payload TO procura_cdp;
 GRANT INSERT ON TABLE procura.sealed_payload TO procura_reaper;
+
+--
+-- Name: TABLE session; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE procura.session TO procura_front;
 
 --
 -- Name: TABLE spent; Type: ACL; Schema: procura; Owner: procura_owner
@@ -1886,6 +2294,12 @@ GRANT SELECT ON TABLE procura.v_credential TO procura_verify;
 GRANT SELECT ON TABLE procura.v_decision TO procura_verify;
 
 --
+-- Name: TABLE v_freeze; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_freeze TO procura_verify;
+
+--
 -- Name: TABLE v_idempotency; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -1902,6 +2316,12 @@ GRANT SELECT ON TABLE procura.v_ledger TO procura_verify;
 --
 
 GRANT SELECT ON TABLE procura.v_revocation TO procura_verify;
+
+--
+-- Name: TABLE v_stop; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT ON TABLE procura.v_stop TO procura_verify;
 
 --
 -- PostgreSQL database dump complete

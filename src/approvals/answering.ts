@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Approval } from '../domain/approval.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
-import type { AgentId, ApprovalId, ConsentId } from '../domain/ids.ts'
+import type { ApprovalId } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
 import type { Signer } from '../domain/jws.ts'
 import type { ProvenPerson } from '../domain/person.ts'
@@ -40,12 +40,11 @@ export interface Answering {
   decide(person: ProvenPerson, id: ApprovalId, verdict: Verdict, by: By): Promise<Decided>
   /** By the agent that asked. Again: the same answer. @throws BrokerError `not_found`, `conflict` */
   cancel(instance: ProvenInstance, id: ApprovalId, act: Act): Promise<Approval>
-  /** Cancels what is open under something that is being stopped; the entries to record with it. */
-  cancelUnder(tx: Tx, what: Under, act: Act): Promise<LedgerEntry[]>
+  /** Cancels what is open of these, whose ground is being stopped; the entries to record with it. */
+  cancelAll(tx: Tx, ids: readonly ApprovalId[], act: Act): Promise<LedgerEntry[]>
   /** Puts the end of those on record that nobody answered in time; how many. */
   expireDue(act: Act): Promise<number>
 }
-export type Under = { readonly consent: ConsentId } | { readonly agent: AgentId }
 
 export interface AnsweringOptions {
   readonly tenant: string
@@ -94,15 +93,16 @@ export function createAnswering(options: AnsweringOptions): Answering {
         const approval = await readInTurn(tx, tenant, id)
         if (approval?.agent !== session.agent) throw new BrokerError('not_found')
         if (approval.status === 'cancelled') return { entries: [], value: approval, answer: null }
-        const [ended] = await endPending(tx, tenant, { id })
+        const [ended] = await endPending(tx, tenant, { ids: [id] })
         if (ended === undefined) throw tooLate(approval)
         return { entries: [ending(ended, act)], value: ended, answer: null }
       })
       return value
     },
 
-    async cancelUnder(tx, what, act) {
-      return (await endPending(tx, tenant, what)).map((approval) => ending(approval, act))
+    async cancelAll(tx, ids, act) {
+      if (ids.length === 0) return []
+      return (await endPending(tx, tenant, { ids })).map((approval) => ending(approval, act))
     },
 
     expireDue: (act) => expireDue(options, act),

@@ -84,11 +84,7 @@ export async function insertApproval(
 }
 
 /** Which pending ones to end without anybody's word. */
-export type Which =
-  | { readonly due: number }
-  | { readonly consent: ConsentId }
-  | { readonly agent: AgentId }
-  | { readonly id: ApprovalId }
+export type Which = { readonly due: number } | { readonly ids: readonly ApprovalId[] }
 
 /** Ends each of them once, whoever else tries: what is no longer pending is left alone. */
 export async function endPending(tx: Tx, tenant: string, which: Which): Promise<Approval[]> {
@@ -110,11 +106,6 @@ function endingOf(which: Which) {
     return { name: 'approvals_expire', status: 'expired', where, value: which.due }
   }
   // What nobody answered in time has expired already, and is no longer anybody's to cancel.
-  const cancelling = (column: string, value: string) => ({
-    ...{ name: `approvals_cancel_by_${column}`, status: 'cancelled', value },
-    where: `a.expires_at > $2 and a.${column} = $3`,
-  })
-  if ('consent' in which) return cancelling('consent', which.consent)
-  if ('agent' in which) return cancelling('agent', which.agent)
-  return cancelling('id', which.id)
+  const where = 'a.expires_at > $2 and a.id = any ($3::text[])'
+  return { name: 'approvals_cancel', status: 'cancelled', where, value: which.ids }
 }

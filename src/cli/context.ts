@@ -1,6 +1,7 @@
 /** Where the command line finds the broker, and who it is when it asks. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { heldBy } from '../chain/sign.ts'
 import { type Client, createClient } from '../client/client.ts'
 import { importKey, type Key } from '../client/key.ts'
 import { type Caller, createCaller } from '../client/person.ts'
@@ -69,13 +70,35 @@ async function tokenOf(people: string, person: string, audience: string): Promis
   return token
 }
 
-/** An agent whose key lies in the data folder, as `procura dev` and `agent create` leave it. */
-export function asAgent(name: string | undefined): { client: Client; id: string } {
-  const { agent: fallback } = clientSettings()
+/**
+ * An agent whose key lies in the data folder, as `procura dev` and `agent create` leave it; under what
+ * PROCURA_DELEGATION hands on, where that is for this agent.
+ */
+export function asAgent(name: string | undefined): { client: Client; id: string; name: string } {
+  const { agent: fallback, delegation, dataDir } = clientSettings()
   const { issuer } = readState()
-  const { id, key } = readAgent(name ?? fallback)
-  const client = createClient({ issuer, key, assertion: () => selfAssertion(id, key, issuer) })
-  return { client, id }
+  const holder = delegation === null ? null : holderOf(delegation)
+  const chosen = name ?? (holder === null ? fallback : agentNamed(holder, dataDir))
+  const { id, key } = readAgent(chosen)
+  const chain = delegation !== null && holder === id ? { chain: delegation } : {}
+  const assertion = () => selfAssertion(id, key, issuer)
+  return { client: createClient({ issuer, key, assertion, ...chain }), id, name: chosen }
+}
+
+/** Whom the last hop names. */
+function holderOf(chain: string): string {
+  const held = heldBy(chain.split('~'))
+  if (held.ok) return held.held.clientId
+  throw new CommandError(`PROCURA_DELEGATION is no chain: ${held.detail}`, EXIT.usage)
+}
+
+function agentNamed(id: string, dataDir: string): string {
+  const folder = join(dataDir, 'agents')
+  const files = existsSync(folder) ? readdirSync(folder) : []
+  const file = files.find((it) => readJsonFile(join(folder, it))?.['id'] === id)
+  if (file !== undefined) return file.replace(/\.json$/, '')
+  const what = `PROCURA_DELEGATION is for ${id}, whose key is not here`
+  throw new CommandError(`${what}: it is of no use to anybody else`, EXIT.usage)
 }
 
 /** `private_key_jwt`: signed by the key that the agent was registered with. */

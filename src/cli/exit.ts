@@ -1,5 +1,5 @@
 /** Exit codes, and how an error is told on the way out. */
-import { Refused, Unreachable } from '../client/errors.ts'
+import { CannotDelegate, Refused, Unreachable } from '../client/errors.ts'
 import { ConfigError } from '../config.ts'
 import { isObject } from '../domain/json.ts'
 import { plain, printer } from './print.ts'
@@ -34,6 +34,7 @@ export function report(error: unknown): number {
     return EXIT.usage
   }
   if (error instanceof Refused) return reportRefusal(error)
+  if (error instanceof CannotDelegate) return reportWider(error)
   if (error instanceof Unreachable) {
     printer.note(`error      ${error.message}\nfix        is it running? start it with: npm start`)
     return EXIT.unavailable
@@ -52,11 +53,21 @@ export function report(error: unknown): number {
   return EXIT.failed
 }
 
+/** What was found here, before anybody was asked. */
+function reportWider({ message, outcome, field, fix }: CannotDelegate): number {
+  printer.note(`refused    ${plain(message)}`)
+  printer.note(`code       ${outcome}${field === null ? '' : ` ${plain(field)}`}`)
+  printer.note(`fix        ${fix}`)
+  return outcome === 'malformed' ? EXIT.usage : EXIT.denied
+}
+
 /** A refusal in the words of the API: what stopped it, at which hop, and what would help. */
 export function reportRefusal({ status, code, problem, message }: Refused): number {
   const { fix, stopped_by: stoppedBy, decision_id: decision, request_id: request, errors } = problem
   printer.note((status === 403 ? 'denied' : 'refused').padEnd(11) + plain(message))
-  printer.note(`code       ${plain(code)}`)
+  const { outcome, field } = problem
+  const finer = [outcome, field].filter((it) => typeof it === 'string').map(plain)
+  printer.note(`code       ${[plain(code), ...finer].join(' ')}`)
   if (isObject(stoppedBy)) {
     const { kind, id, hop } = stoppedBy
     printer.note(

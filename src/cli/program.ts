@@ -2,15 +2,19 @@
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
 import { decideCommand, inboxCommand, showCommand } from './commands/approval.ts'
+import { chainCommand } from './commands/chain.ts'
 import { configCommand } from './commands/config.ts'
 import { consentCommand } from './commands/consent.ts'
 import { explainCommand, getCommand, releaseCommand } from './commands/credential.ts'
 import { dbCommand, migrateCommand } from './commands/database.ts'
+import { delegateCommand } from './commands/delegate.ts'
 import { demoCommand } from './commands/demo.ts'
 import { devCommand } from './commands/dev.ts'
+import { freezeCommand, unfreezeCommand } from './commands/freeze.ts'
 import { keysCommand } from './commands/keys.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { policyCommand } from './commands/policy.ts'
+import { revokeCommand } from './commands/revoke.ts'
 import { serveCommand } from './commands/serve.ts'
 import { targetCommand } from './commands/target.ts'
 import { whyCommand } from './commands/why.ts'
@@ -33,10 +37,11 @@ export function createProgram(): Command {
   program.addHelpText('before', FIRST).addHelpText('after', LAST)
   const groups: readonly (readonly [string, readonly Command[]])[] = [
     ['try it', [devCommand(), demoCommand()]],
-    ['agents', [getCommand(), explainCommand(), releaseCommand()]],
+    ['agents', [getCommand(), explainCommand(), releaseCommand(), delegateCommand()]],
     ['people', [agentCommand(), consentCommand(), inboxCommand(), showCommand()]],
     ['people', [decideCommand('approve'), decideCommand('deny')]],
-    ['auditors', [whyCommand(), ledgerCommand()]],
+    ['people', [revokeCommand(), freezeCommand(), unfreezeCommand()]],
+    ['auditors', [whyCommand(), chainCommand(), ledgerCommand()]],
     ['policy authors', [policyCommand()]],
     ['operators', [serveCommand(), migrateCommand(), dbCommand(), configCommand()]],
     ['operators', [keysCommand(), targetCommand()]],

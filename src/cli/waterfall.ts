@@ -54,10 +54,15 @@ async function asked(
 ): Promise<Step[]> {
   const { tool, target, purpose } = objectAt(decision, 'request')
   const steps: Step[] = []
-  for (const { client_id: agent, instance_id: instance } of hops) {
+  const asker = hops.at(-1)
+  for (const hop of hops) {
+    const { client_id: agent, instance_id: instance, purpose: own } = hop
     const { name } = await auditor.get(`/v1/agents/${plain(agent)}`)
-    const what = `${plain(tool)} on ${plain(target)} for ${plain(purpose)}`
-    steps.push({ label: '└ asked', text: `${plain(name)} · ${what} · ${plain(instance)}` })
+    const isAsker = hop === asker
+    const call = `${plain(tool)} on ${plain(target)} for ${plain(purpose)} · ${plain(instance)}`
+    const what = isAsker ? call : `for ${plain(own)}`
+    const label = isAsker ? '└ asked' : '└ handed'
+    steps.push({ label, text: `${plain(name)} · ${what}` })
   }
   return steps
 }

@@ -1,13 +1,14 @@
 /** The delivering half: redeems what was signed, makes it, records it; or takes it back. Never decides. */
-import type { Intent } from '../domain/lease.ts'
+import type { Intent, Issued } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Delivering } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { NoEffect } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
 import { FINAL, isEnding } from './endings.ts'
-import { activateLease, findLease, type Held, leaseOf, stopUnder } from './leases.ts'
-import { createRedeem, type Redeeming, stale, stoppedBy } from './redeem.ts'
+import { activateLease, findLease, type Held, leaseOf } from './leases.ts'
+import { createRedeem, type Redeeming, stale } from './redeem.ts'
+import { refusalFor, stopUnder } from './stopped.ts'
 import { actOf, createTakeBack } from './take-back.ts'
 
 // With taking back, less than the ten seconds after which a caller has been answered.
@@ -31,9 +32,8 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
       try {
         if (target === undefined) throw new NoEffect('no such target')
         const made = await within(ISSUE_MS, (signal) => target.issue(intent, signal))
-        // Also refuses an expiry that is no time at all.
-        if (made.expiresAt.getTime() <= intent.expiresAt.getTime()) return made
-        throw new Error('the target made it longer than was decided')
+        checkMade(intent, made)
+        return made
       } catch (cause) {
         meter?.count('procura_credentials_failed_total', { connector: intent.connector })
         throw failureOf(intent, cause)
@@ -44,7 +44,7 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
       const held = await activateLease(tx, tenant, intent, made)
       if (held === null) {
         const kind = await stopUnder(tx, tenant, intent.lease)
-        throw kind === null ? stale(intent, 'expired') : stoppedBy(intent, kind)
+        throw kind === null ? stale(intent, 'expired') : await refusalFor(tx, tenant, intent, kind)
       }
       return leaseOf(held)
     },
@@ -66,6 +66,18 @@ export function createCdp(options: CdpOptions): Delivering['cdp'] {
   }
 }
 
+/** A target that makes something else is not believed. Its name in the log is the alarm. */
+class NotAsDecided extends Error {
+  override readonly name = 'NotAsDecided'
+}
+
+function checkMade({ connector, expiresAt }: Intent, made: Issued): void {
+  // Also refuses an expiry that is no time at all.
+  const isInTime = made.expiresAt.getTime() <= expiresAt.getTime()
+  if (!isInTime) throw new NotAsDecided('the target made it longer than was decided')
+  if (made.kind !== connector) throw new NotAsDecided('the target made it of another kind')
+}
+
 /** Unknown is not success, and not a denial. The cause stays with us: it may be a target's words. */
 function failureOf({ decision }: Intent, cause: unknown): BrokerError {
   const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
@@ -83,7 +95,7 @@ function told(held: Held, decision: string) {
   if (endReason === 'downstream_failed' || endReason === 'downstream_timeout') {
     throw new BrokerError(endReason, { shown: { decision } })
   }
-  throw new BrokerError('decision_stale', { shown: { decision } })
+  throw stale(held.intent, 'redeemed')
 }
 
 function inFlight(decision: string): BrokerError {

@@ -5,6 +5,8 @@ const SLOW_IN_A_ROW = 3
 /** A refusal that comes at once costs nobody anything. */
 const SLOW_MS = 2000
 const REST_MS = { first: 1000, most: 15_000 }
+/** Half of what a broker works on at once: whoever waits for it leaves places for everybody else. */
+const UNDER_WAY_MAX = 64
 
 export interface Circuit {
   /** Runs `work`, or throws what `refusal` makes, at once, while the target is left alone. */
@@ -16,12 +18,15 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
   let slow = 0
   let restsUntil = -Infinity
   let isTrying = false
+  let underWay = 0
 
-  function note(tookMs: number, isFailure: boolean): void {
+  function note(tookMs: number, isFailure: boolean, isTrial: boolean): void {
     if (!isFailure || tookMs < SLOW_MS) {
       slow = 0
       return
     }
+    // Those that were under way as it was left alone tell nothing that is not known.
+    if (slow >= SLOW_IN_A_ROW && !isTrial) return
     slow += 1
     const rests = slow - SLOW_IN_A_ROW
     if (rests < 0) return
@@ -33,16 +38,19 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
       const isOpen = slow >= SLOW_IN_A_ROW
       // One finds out for all whether it is back.
       if (isOpen && (isTrying || elapsed() < restsUntil)) throw refusal()
+      if (underWay >= UNDER_WAY_MAX) throw refusal()
       isTrying ||= isOpen
+      underWay += 1
       const since = elapsed()
       try {
         const result = await work()
-        note(elapsed() - since, false)
+        note(elapsed() - since, false, isOpen)
         return result
       } catch (error) {
-        note(elapsed() - since, true)
+        note(elapsed() - since, true, isOpen)
         throw error
       } finally {
+        underWay -= 1
         if (isOpen) isTrying = false
       }
     },

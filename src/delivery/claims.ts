@@ -18,7 +18,9 @@ const Claims = z.strictObject({
   ...{ iss: text, aud: text, iat: z.int(), exp: z.int(), jti: idOf('dec') },
   ...{ sub: idOf('spn'), client_id: idOf('agt'), instance_id: idOf('ins'), act: anObject },
   cnf: z.strictObject({ jkt: text }),
-  chain: anObject.nullable(),
+  chain: z
+    .strictObject({ depth: z.int().min(1).max(7), leaf: text, delegation_id: idOf('dlg') })
+    .nullable(),
   ...{ consent_id: idOf('con'), purpose: text, tool: text, tool_hash: text },
   ...{ target: text, connector: text },
   grant: z.strictObject({ permissions: anObject, target: text, connector: text }),
@@ -62,7 +64,8 @@ export function draftOf(claims: Claims, requestId: string): Draft {
     ...{ tool: claims.tool, toolHash: claims.tool_hash, argsHash: claims.args_hash },
     ...{ requestHash: claims.request_hash, purpose: claims.purpose },
     ...{ sponsor: claims.sub, agent: claims.client_id, instance: claims.instance_id },
-    ...{ consent: claims.consent_id, jkt: cnf.jkt, act: claims.act, chain: claims.chain },
+    ...{ consent: claims.consent_id, delegation: claims.chain?.delegation_id ?? null },
+    ...{ jkt: cnf.jkt, act: claims.act, chain: claims.chain },
     ...{ revocationEpoch: claims.revocation_epoch, requestId },
     eventId: newId('evt', new Date(claims.iat * 1000)),
   }

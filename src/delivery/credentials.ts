@@ -1,6 +1,6 @@
 /** Credentials after they were issued: looked at, given back, asked about, spent. */
 import type { Pool } from 'pg'
-import type { CredentialId, InstanceId } from '../domain/ids.ts'
+import type { AgentId, CredentialId, InstanceId } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Signer } from '../domain/jws.ts'
@@ -13,7 +13,7 @@ import type { Act, By } from '../domain/request.ts'
 import { within } from './deadline.ts'
 import { conclude, putOff } from './endings.ts'
 import { findLease, type Held, leaseOf } from './leases.ts'
-import { isLive, readMinted } from './minted.ts'
+import { isLive, mintedFor, readMinted } from './minted.ts'
 import { type CheckProof, redeemCredential, type Redemption, type Spending } from './spending.ts'
 import type { Targets } from './targets.ts'
 
@@ -48,6 +48,11 @@ export interface Credentials {
   /** The claims of a live credential of this service's audience; `null` for everything else. Spends nothing. */
   introspect(service: ProvenService, token: string): Promise<JsonObject | null>
   redeem(service: ProvenService, spending: Spending, by: By): Promise<Redemption>
+  /** The live one that this token is, to that agent or service; `null` for everything else. */
+  mintedFor(
+    of: { readonly audience: string } | { readonly agent: AgentId },
+    token: string,
+  ): ReturnType<typeof mintedFor>
 }
 
 export function createCredentials(options: CredentialsOptions): Credentials {
@@ -82,6 +87,8 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
 
     redeem: (service, spending, by) => redeemCredential(options, service, spending, by),
+
+    mintedFor: (of, token) => mintedFor(options, of, token),
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import { eachOf } from '../db/each.ts'
+import type { StopKind as RevocationKind } from '../domain/entry.ts'
 import type { EventId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Intent, Issued, Lease, LeaseState } from '../domain/lease.ts'
@@ -9,10 +10,31 @@ import { unavailable } from '../domain/problems.ts'
 import type { Rowwise, Tx } from '../domain/tx.ts'
 import type { Draft } from './claims.ts'
 
-/** A stop of whatever the lease `l` rests on, acknowledged since it was decided. */
+/**
+ * A stop of whatever the lease `l` rests on, acknowledged since it was decided: of those it names, and
+ * of the hop that it goes back to with all above that. No two kinds of thing share an id.
+ */
 export const STOPPED = `s.tenant = l.tenant and s.epoch > l.revocation_epoch
-  and (s.kind, s.id) in (('sponsor', l.sponsor), ('consent', l.consent), ('agent', l.agent),
-                         ('instance', l.instance), ('credential', l.id))`
+  and s.id = any (array[l.sponsor, l.consent, l.agent, l.instance, l.id] || (
+    select d.path || d.agents || d.keys || d.root from procura.delegation d
+    where d.tenant = l.tenant and d.id = l.delegation))`
+
+/** What holds the lease `l` back while it lasts: its tool, whoever it goes through, or everything. */
+export const FROZEN = `f.tenant = l.tenant and f.lifted_at is null
+  and f.scope = any (array['', l.intent ->> 'tool', l.sponsor, l.agent] || (
+    select d.agents || array(select a.sponsor from procura.agent a
+                             where a.tenant = d.tenant and a.id = any (d.agents))
+    from procura.delegation d where d.tenant = l.tenant and d.id = l.delegation))`
+
+/** What is final comes first, and the sponsor and the consent before what is below them. */
+export const HELD_BY = `coalesce(
+  (select s.kind from procura.stop s where ${STOPPED}
+   order by array_position(array['sponsor', 'consent'], s.kind) limit 1),
+  (select 'frozen' from procura.freeze f where ${FROZEN} limit 1))`
+
+/** Nothing does. */
+export const STANDS = `not exists (select from procura.stop s where ${STOPPED})
+  and not exists (select from procura.freeze f where ${FROZEN})`
 
 export const COLUMNS = `l.id, l.decision_id, l.state, l.connector, l.target, l.downstream_name, l.audience,
   l.instance, l.intent, l.issued_at, l.expires_at, l.ended_at, l.end_reason, l.confirmed_dead_at,
@@ -30,7 +52,8 @@ export interface Held {
   readonly attempts: number
 }
 
-export type StopKind = 'sponsor' | 'consent' | 'agent' | 'instance' | 'credential'
+/** A freeze, or what was stopped. */
+export type StopKind = 'frozen' | Exclude<RevocationKind, 'session'> | 'key'
 
 /** What the one statement that opens a lease found. */
 export interface Found {
@@ -72,8 +95,8 @@ interface FoundRow {
 }
 
 const COLUMN_TYPES = `id text, decision_id text, connector text, target text, downstream_name text,
-  audience text, sponsor text, agent text, instance text, consent text, jkt text, intent jsonb,
-  revocation_epoch bigint, expires_at timestamptz`
+  audience text, sponsor text, agent text, instance text, consent text, delegation text, jkt text,
+  intent jsonb, revocation_epoch bigint, expires_at timestamptz`
 
 const opening = (tenant: string): Rowwise => ({
   name: 'lease_open',
@@ -83,12 +106,14 @@ const opening = (tenant: string): Rowwise => ({
       from jsonb_to_recordset($1::jsonb)
         as r (n int, policy bigint, exp timestamptz, ${COLUMN_TYPES})
     ), looked as (
-      select l.*, (select s.kind from procura.stop s where ${STOPPED} limit 1) as stopped from found l
+      select l.*, ${HELD_BY} as stopped from found l
     ), opened as (
       insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
-        audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at)
+        audience, sponsor, agent, instance, consent, delegation, jkt, intent, revocation_epoch, issued_at,
+        expires_at)
       select tenant, id, decision_id, 'minting', connector, target, downstream_name,
-        audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, now, expires_at
+        audience, sponsor, agent, instance, consent, delegation, jkt, intent, revocation_epoch, now,
+        expires_at
       from looked where policy_epoch = policy and stopped is null and now < least(exp, expires_at)
       order by id, n on conflict do nothing returning id
     )
@@ -118,11 +143,11 @@ const failing = (tenant: string, now: Date): Rowwise => ({
       select * from jsonb_to_recordset($1::jsonb) as r (n int, ${COLUMN_TYPES})
     ), failed as (
       insert into procura.lease (tenant, id, decision_id, connector, target, downstream_name, audience,
-        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at,
-        state, ended_at, end_reason)
+        sponsor, agent, instance, consent, delegation, jkt, intent, revocation_epoch, issued_at,
+        expires_at, state, ended_at, end_reason)
       select distinct on (id) $2, id, decision_id, connector, target, downstream_name, audience,
-        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, $3::timestamptz, expires_at,
-        'failed', $3, 'aborted'
+        sponsor, agent, instance, consent, delegation, jkt, intent, revocation_epoch,
+        $3::timestamptz, expires_at, 'failed', $3, 'aborted'
       from r order by id, n on conflict do nothing returning id
     )
     select distinct on (id) r.n from failed join r using (id) order by id, r.n`,
@@ -136,7 +161,8 @@ function columnsOf(draft: Draft, audience: string | null): JsonObject {
     ...{ id: draft.lease, decision_id: draft.decision, connector: draft.connector },
     ...{ target: draft.target, downstream_name: draft.downstreamName, audience },
     ...{ sponsor: draft.sponsor, agent: draft.agent, instance: draft.instance },
-    ...{ consent: draft.consent, jkt: draft.jkt, intent: { ...kept } },
+    ...{ consent: draft.consent, delegation: draft.delegation, jkt: draft.jkt },
+    intent: { ...kept },
     revocation_epoch: draft.revocationEpoch,
   }
 }
@@ -161,25 +187,10 @@ const activating = (tenant: string, now: Date): Rowwise => ({
     from jsonb_to_recordset($1::jsonb)
       as r (n int, id text, event_id text, expires_at timestamptz)
     where l.tenant = $2 and l.id = r.id and l.state = 'minting'
-      and least(l.expires_at, r.expires_at) > $3
-      and not exists (select from procura.stop s where ${STOPPED})
+      and least(l.expires_at, r.expires_at) > $3 and ${STANDS}
     returning r.n, ${COLUMNS}`,
   values: [tenant, now],
 })
-
-/** What, if anything, was stopped under a lease since it was decided. */
-export async function stopUnder(
-  tx: Pick<Tx, 'query'>,
-  tenant: string,
-  lease: string,
-): Promise<StopKind | null> {
-  const { rows } = await tx.query<{ kind: StopKind }>(
-    `select s.kind from procura.lease l, procura.stop s
-     where l.tenant = $1 and l.id = $2 and ${STOPPED} limit 1`,
-    [tenant, lease],
-  )
-  return rows[0]?.kind ?? null
-}
 
 /** Null where there is no such lease. `now` is the database's. */
 export async function findLease(

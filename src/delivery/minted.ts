@@ -2,11 +2,11 @@
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { ask } from '../db/ask.ts'
-import { type CredentialId, isId } from '../domain/ids.ts'
+import { type AgentId, type CredentialId, isId, type PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import { JwsError, readToken, type Signer } from '../domain/jws.ts'
+import { JwsError, objectIn, octetsOf, readToken, type Signer } from '../domain/jws.ts'
 import type { ProvenService } from '../domain/person.ts'
-import { STOPPED } from './leases.ts'
+import { STANDS } from './leases.ts'
 
 /** What we need of what `connectors/jwt.ts` puts in. */
 const Minted = z.object({
@@ -28,7 +28,7 @@ export interface MintedToken {
 /** `null`: not ours, altered, or for somebody else. Whether it is over, the database knows. */
 export function readMinted(
   signer: Signer,
-  { audience }: ProvenService,
+  { audience }: Pick<ProvenService, 'audience'>,
   token: string,
 ): MintedToken | null {
   try {
@@ -36,6 +36,42 @@ export function readMinted(
     const { jti, exp, cnf, authorization_details } = Minted.parse(claims)
     const [{ tool, args_hash: argsHash }] = authorization_details
     return { id: jti, expiresAt: new Date(exp * 1000), jkt: cnf.jkt, tool, argsHash, claims }
+  } catch (error) {
+    if (error instanceof JwsError) return null
+    throw error
+  }
+}
+
+/** The live one that this token is, of that agent or for that audience; `null` for everything else. */
+export async function mintedFor(
+  { tenant, pool, credentials }: Minting,
+  of: { readonly audience: string } | { readonly agent: AgentId },
+  token: string,
+): Promise<{ readonly id: CredentialId; readonly sponsor: PersonId } | null> {
+  const audience = 'audience' in of ? of.audience : audienceIn(token)
+  const minted = audience === null ? null : readMinted(credentials, { audience }, token)
+  if (minted === null) return null
+  const [row] = await ask<{ sponsor: PersonId }>(pool, {
+    name: 'lease_of_token',
+    text: `select sponsor from procura.lease
+           where tenant = $1 and id = $2 and audience = $3 and due_at is not null
+             and ($4::text is null or agent = $4)`,
+    values: [tenant, minted.id, audience, 'agent' in of ? of.agent : null],
+  })
+  return row === undefined ? null : { id: minted.id, sponsor: row.sponsor }
+}
+
+interface Minting {
+  readonly tenant: string
+  readonly pool: Pick<Pool, 'query'>
+  readonly credentials: Signer
+}
+
+/** For whom it says it is: its holder need not know. Whether that is true, its signature tells. */
+function audienceIn(token: string): string | null {
+  try {
+    const { aud } = objectIn(octetsOf(token.split('.')[1] ?? '', 'format'), 'format')
+    return typeof aud === 'string' ? aud : null
   } catch (error) {
     if (error instanceof JwsError) return null
     throw error
@@ -53,7 +89,7 @@ export async function isLive(
     text: `select from procura.lease l
            where l.tenant = $1 and l.id = $2 and l.audience = $3 and l.state = 'active'
              and least(l.expires_at, $4) > clock_timestamp()
-             and not exists (select from procura.stop s where ${STOPPED})`,
+             and ${STANDS}`,
     values: [tenant, id, audience, expiresAt],
   })
   return rows.length === 1

@@ -3,13 +3,13 @@ import type { Pool } from 'pg'
 import { digestOf } from '../domain/digest.ts'
 import { isObject, JsonError, readJson } from '../domain/json.ts'
 import type { Signer } from '../domain/jws.ts'
-import type { Intent } from '../domain/lease.ts'
 import type { Delivering, Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { bySystem, type Presented } from '../domain/request.ts'
 import { type Claims, type Draft, draftOf, readDecision } from './claims.ts'
 import { refundUnused } from './endings.ts'
-import { type Found, leaseOpener, openFailed, type StopKind } from './leases.ts'
+import { type Found, leaseOpener, openFailed } from './leases.ts'
+import { refusalFor } from './stopped.ts'
 import type { Target, Targets } from './targets.ts'
 
 export interface Redeeming {
@@ -25,7 +25,8 @@ export interface Redeeming {
  * Opens the lease of a decision. A refusal uses the decision up, on record, and gives back what it
  * spent; but not where it was used before: then somebody has what came of it.
  *
- * @throws BrokerError `internal_error`, `decision_stale`, `chain_invalid`, `ttl_unavailable`, `unavailable`
+ * @throws BrokerError `internal_error`, `decision_stale`, `chain_invalid`, `frozen`, `ttl_unavailable`,
+ *   `unavailable`
  */
 export function createRedeem(redeeming: Redeeming): Delivering['cdp']['redeem'] {
   const { tenant, pool, decisions, targets } = redeeming
@@ -41,7 +42,7 @@ export function createRedeem(redeeming: Redeeming): Delivering['cdp']['redeem'] 
     const exp = new Date(claims.exp * 1000)
     const found = await openLease(draft, { audience, policyEpoch: claims.policy_epoch, exp })
     if (found.opened) return { ...draft, issuedAt: found.now }
-    const late = lateFor(claims, draft, found)
+    const late = await lateFor(redeeming, claims, draft, found)
     if (late) return await refuse(redeeming, draft, audience, late)
     throw stale(draft, 'redeemed')
   }
@@ -65,12 +66,17 @@ function unfitFor(
 }
 
 /** What changed since it was signed. */
-function lateFor(claims: Claims, draft: Draft, { now, policyEpoch, stopped }: Found) {
+async function lateFor(
+  { pool, tenant }: Redeeming,
+  claims: Claims,
+  draft: Draft,
+  { now, policyEpoch, stopped }: Found,
+): Promise<BrokerError | null> {
   if (now.getTime() >= Math.min(claims.exp * 1000, draft.expiresAt.getTime())) {
     return stale(draft, 'expired')
   }
   if (policyEpoch !== claims.policy_epoch) return stale(draft, 'policy_epoch')
-  return stopped === null ? null : stoppedBy(draft, stopped)
+  return stopped === null ? null : await refusalFor(pool, tenant, draft, stopped)
 }
 
 async function refuse(
@@ -98,23 +104,6 @@ export function stale(
   reason: 'redeemed' | 'expired' | 'policy_epoch',
 ): BrokerError {
   return new BrokerError('decision_stale', { shown: { reason, decision } })
-}
-
-/** At depth 0 the agent and its instance are hop 0; the sponsor and the consent are no hop. */
-export function stoppedBy(
-  { decision, agent, sponsor, consent }: Pick<Intent, 'decision' | 'agent' | 'sponsor' | 'consent'>,
-  kind: StopKind,
-): BrokerError {
-  const who =
-    kind === 'sponsor' || kind === 'consent'
-      ? ({ hop: null, kind, id: kind === 'sponsor' ? sponsor : consent } as const)
-      : ({ hop: 0, kind: 'agent', id: agent } as const)
-  return new BrokerError('chain_invalid', {
-    shown: {
-      ...{ outcome: 'revoked', hop: who.hop, stoppedBy: who, decision },
-      evaluation: { status: 'evaluated', unavailableInput: null },
-    },
-  })
 }
 
 /** RFC 7638 thumbprint of the key whose proof came with the request. The front has verified that proof. */

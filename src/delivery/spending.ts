@@ -8,7 +8,7 @@ import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { By } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import { COLUMNS, heldOf, type Row, STOPPED } from './leases.ts'
+import { COLUMNS, heldOf, type Row, STANDS } from './leases.ts'
 import { type MintedToken, readMinted } from './minted.ts'
 
 export interface Spending {
@@ -101,7 +101,7 @@ async function spend(
       set state = 'redeemed', end_reason = 'redeemed', ended_at = $4, updated_at = $4
       where l.tenant = $1 and l.id = $2 and l.audience = $3 and l.state = 'active'
         and least(l.expires_at, $5) > $4
-        and not exists (select from procura.stop s where ${STOPPED})
+        and ${STANDS}
       returning ${COLUMNS}`,
     values: [tenant, id, audience, tx.now, expiresAt],
   })

@@ -89,11 +89,14 @@ async function revokeNow(options: TakingBack, intent: Intent): Promise<Revoked |
 const isNoEffect = (cause: unknown) =>
   cause instanceof BrokerError && cause.cause instanceof NoEffect
 
+/** Stopped, frozen or run out meanwhile. */
+const ABORTED: ReadonlySet<string> = new Set(['chain_invalid', 'frozen', 'decision_stale'])
+
 function reasonOf(cause: unknown): FailReason {
   if (!(cause instanceof BrokerError)) return 'not_recorded'
   const { code } = cause
   if (code === 'downstream_failed' || code === 'downstream_timeout') return code
-  return code === 'chain_invalid' || code === 'decision_stale' ? 'aborted' : 'not_recorded'
+  return ABORTED.has(code) ? 'aborted' : 'not_recorded'
 }
 
 /** The agent, as the decision that it collected names it. */

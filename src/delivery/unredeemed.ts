@@ -71,6 +71,7 @@ interface DecisionEntry extends JsonObject {
       readonly client_id: Draft['agent']
       readonly instance_id: Draft['instance']
       readonly jkt: string
+      readonly delegation_id: Draft['delegation']
     })[]
   }
 }
@@ -108,7 +109,7 @@ async function giveUp(
 /** What would have been made, as far as the decision's entry tells. Nothing ever will be. */
 function draftOf(credential: CredentialId, entry: DecisionEntry, targets: Targets): Draft {
   const { call, decision, chain, recorded_at, request_id: requestId } = entry
-  const [hop] = chain.hops
+  const hop = chain.hops.at(-1)
   if (hop === undefined) throw new Error('a decision about nobody')
   const connector = targets.get(call.target)?.connector
   const decidedAt = new Date(recorded_at)
@@ -121,7 +122,8 @@ function draftOf(credential: CredentialId, entry: DecisionEntry, targets: Target
     ...{ tool: call.tool, toolHash: call.tool_hash, argsHash: call.args_hash },
     ...{ requestHash: call.request_hash, purpose: entry.purpose },
     ...{ sponsor: entry.sponsor_id, agent: hop.client_id, instance: hop.instance_id },
-    ...{ consent: entry.consent_id, jkt: hop.jkt, act: {}, chain: null },
+    ...{ consent: entry.consent_id, delegation: hop.delegation_id, jkt: hop.jkt },
+    ...{ act: {}, chain: null },
     ...{ revocationEpoch: decision.revocation_epoch, requestId },
     eventId: newId('evt', decidedAt),
   }

@@ -13,16 +13,20 @@ import { renderError } from './problem.ts'
 import { agents } from './routes/agents.ts'
 import { approvals } from './routes/approvals.ts'
 import { authzen } from './routes/authzen.ts'
+import { chains } from './routes/chains.ts'
 import { consents } from './routes/consents.ts'
 import { credentials } from './routes/credentials.ts'
 import { decisions } from './routes/decisions.ts'
+import { delegations } from './routes/delegations.ts'
 import { docs } from './routes/docs.ts'
 import { explain } from './routes/explain.ts'
+import { freeze } from './routes/freeze.ts'
 import { health } from './routes/health.ts'
 import { introspect } from './routes/introspect.ts'
 import { ledger } from './routes/ledger.ts'
 import { redemptions } from './routes/redemptions.ts'
 import { revocations } from './routes/revocations.ts'
+import { revoke } from './routes/revoke.ts'
 import { token } from './routes/token.ts'
 import { wellKnown } from './routes/well-known.ts'
 
@@ -32,6 +36,8 @@ export function createApp(front: Front): Express {
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', false)
+  // What our own last handler cannot answer, Express answers: without telling what was thrown.
+  app.set('env', 'production')
 
   const sources = limitSources(front.limits)
   const gates = createGates(front.limits.concurrentMax)
@@ -52,8 +58,8 @@ export function createApp(front: Front): Express {
 }
 
 const ROUTES = [
-  ...[credentials, explain, redemptions, token, introspect, authzen],
-  ...[approvals, decisions, agents, consents, revocations, ledger],
+  ...[credentials, explain, redemptions, token, introspect, revoke, authzen],
+  ...[delegations, chains, approvals, decisions, agents, consents, revocations, freeze, ledger],
   ...[wellKnown, docs],
 ]
 

@@ -1,6 +1,6 @@
 /** AuthZEN 1.0: what is asked in its words, put to the same evaluation as everything else. */
 import type { Answer, Settled } from '../domain/decision.ts'
-import { isId } from '../domain/ids.ts'
+import { type AgentId, type ConsentId, type DelegationId, isId } from '../domain/ids.ts'
 import { isObject, type Json, type JsonObject } from '../domain/json.ts'
 import { BrokerError, PROBLEMS, type ProblemCode } from '../domain/problems.ts'
 import type { Act } from '../domain/request.ts'
@@ -29,12 +29,13 @@ export async function evaluateOne(front: Front, act: Act, asked: JsonObject): Pr
   if (!isCall || resource.type !== 'tool') return no('unknown_tuple')
 
   const { id: tool } = resource
-  const { agent, consent_id: consent, arguments: given = {} } = context
+  const { agent, arguments: given = {} } = context
   if (!['undefined', 'string'].includes(typeof context['purpose'])) {
     throw malformed('context.purpose is not a string')
   }
-  if (typeof agent !== 'string' || typeof consent !== 'string') return no('missing_context')
-  if (!isId('agt', agent) || !isId('con', consent)) return no('not_found')
+  const under = underIn(context)
+  if (typeof agent !== 'string' || under === null) return no('missing_context')
+  if (!isId('agt', agent) || under === 'unknown') return no('not_found')
   if (!isObject(given)) return no('arguments_invalid')
   const approval = approvalIn(context)
   if (approval === 'unverifiable') return unusable('approval_expired', 'approval_unverifiable')
@@ -44,14 +45,42 @@ export async function evaluateOne(front: Front, act: Act, asked: JsonObject): Pr
     ...(approval && { approval }),
   }
   try {
-    const standing = await front.decider.standing(consent, agent)
-    if (standing.consent.sponsor !== subject.id) return no('not_found')
-    return contextOf(await front.decider.evaluate(act, { agent, consent, request }))
+    const place = await placeOf(front, agent, under)
+    if (place?.sponsor !== subject.id) return no('not_found')
+    const { consent, delegation } = place
+    return contextOf(await front.decider.evaluate(act, { agent, consent, delegation, request }))
   } catch (error) {
     if (!(error instanceof BrokerError) || PROBLEMS[error.code][0] >= 500) throw error
     const reason = approval && UNUSABLE[error.code]
     return reason ? unusable(error.code, reason) : no(error.code)
   }
+}
+
+/** What it is asked about: a consent, a hop, or a hop under a consent. */
+interface Under {
+  readonly consent: ConsentId | null
+  readonly delegation: DelegationId | null
+}
+
+function underIn({ consent_id: consent, delegation_id: delegation }: JsonObject) {
+  const isConsent = typeof consent === 'string' && isId('con', consent)
+  const isDelegation = typeof delegation === 'string' && isId('dlg', delegation)
+  if (typeof consent !== 'string' && typeof delegation !== 'string') return null
+  if (consent !== undefined && !isConsent) return 'unknown'
+  if (delegation !== undefined && !isDelegation) return 'unknown'
+  return { consent: isConsent ? consent : null, delegation: isDelegation ? delegation : null }
+}
+
+/** Whose it is; `null` where the hop does not rest on that consent. @throws BrokerError `not_found` */
+async function placeOf(front: Front, agent: AgentId, { consent, delegation }: Under) {
+  if (delegation !== null) {
+    const received = await front.delegations.received(delegation, agent)
+    const isApart = consent !== null && consent !== received?.consent
+    return received === null || isApart ? null : { ...received, delegation }
+  }
+  if (consent === null) return null
+  const standing = await front.decider.standing(consent, agent)
+  return { consent, sponsor: standing.consent.sponsor, delegation }
 }
 
 /** A member that must be there, with texts that must be there and not empty. */

@@ -2,12 +2,22 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Authority } from '../domain/authority.ts'
 import { termsBody } from '../domain/consent.ts'
-import type { Answer, Rule, Ruling } from '../domain/decision.ts'
+import { leafOf } from '../domain/chain.ts'
+import type { Answer, BudgetState, Rule, Ruling } from '../domain/decision.ts'
 import type { Issued, Lease } from '../domain/lease.ts'
 import type { Outcome } from '../domain/ports.ts'
 import type { Shown } from '../domain/problems.ts'
 import { Secret } from '../domain/secret.ts'
-import type { Decided, Given, GivenBack, Opened, Redemption, Registered, Revoked } from './front.ts'
+import type {
+  Decided,
+  Delegation,
+  Given,
+  GivenBack,
+  Opened,
+  Redemption,
+  Registered,
+} from './front.ts'
+import type { FreezeHeld, Reach, Revoked } from './front-stopping.ts'
 
 export function agentBody({ agent, eventId }: Registered) {
   const { id, sponsor, name, description, workload, status, createdAt } = agent
@@ -37,7 +47,29 @@ export function sessionBody({ accessToken, expiresInSeconds, authority, ...of }:
     ...{ access_token: accessToken.reveal(), token_type: 'DPoP', expires_in: expiresInSeconds },
     authorization_details: authorizationDetails(authority),
     ...{ purpose: authority.purpose, consent_id: of.consent, instance_id: of.instance },
+    ...(of.delegation && {
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      delegation_id: of.delegation,
+    }),
+    ...(of.root && {
+      delegation_root: of.root.token.reveal(),
+      delegation_root_expires_in: of.root.expiresInSeconds,
+    }),
   }
+}
+
+export function delegationBody({ id, hops, effective, ...of }: Delegation) {
+  const { depth, tokenHash, agent, purpose } = leafOf({ hops })
+  const { scopes, constraints, delMaxDepth } = effective
+  return {
+    ...{ id, depth, token_hash: tokenHash, consent_id: of.consent, delegate: agent, purpose },
+    effective: { scopes, constraints, del_max_depth: delMaxDepth },
+    ...{ expires_at: of.expiresAt.toISOString(), status: of.status, event_id: of.eventId },
+  }
+}
+
+export function budgetBody({ account, key, type, limit, used }: BudgetState) {
+  return { account, key, type, limit, used }
 }
 
 export function issuedBody({ lease, credential }: Extract<Outcome, { kind: 'issued' }>) {
@@ -152,6 +184,27 @@ export function revokedBody({ revocation, confirmations, eventId }: Revoked) {
   return {
     ...{ id, target, cause, at: at.toISOString(), revoked: counts },
     ...{ confirmations: { confirmed, pending, not_supported: notSupported }, event_id: eventId },
+  }
+}
+
+const REACHED_TOLD = 1000
+
+/** What would be stopped. Of very much, the counts tell all and the list a part. */
+export function reachBody({ counts, reached }: Reach, target: { kind: string; id: string }) {
+  return {
+    ...{ dry_run: true, target, revoked: counts, is_cut: reached.length > REACHED_TOLD },
+    reached: reached.slice(0, REACHED_TOLD).map(({ kind, id, under, agent, expiresAt }) => ({
+      ...{ kind, id, under, agent_id: agent, expires_at: expiresAt.toISOString() },
+    })),
+  }
+}
+
+export function freezeBody({ freeze, eventId }: FreezeHeld) {
+  const { id, scope, since, liftedAt } = freeze
+  return {
+    ...{ id, scope: { kind: scope.kind, id: scope.id ?? undefined } },
+    ...{ state: liftedAt === null ? 'frozen' : 'lifted', since: since.toISOString() },
+    ...{ lifted_at: liftedAt?.toISOString(), event_id: eventId },
   }
 }
 

@@ -1,18 +1,19 @@
 /** What the HTTP front needs of the house: handed over by server.ts, faked in test/fakes. */
 import type { Agent, Workload } from '../domain/agent.ts'
 import type { Approval } from '../domain/approval.ts'
-import type { Authority } from '../domain/authority.ts'
-import type { Standing } from '../domain/chain.ts'
+import type { Authority, ChainAuthority } from '../domain/authority.ts'
+import type { Delegated, Standing } from '../domain/chain.ts'
 import type { Consent, Terms } from '../domain/consent.ts'
-import type { Revocation } from '../domain/entry.ts'
+import type { BudgetState } from '../domain/decision.ts'
 import type {
   AgentId,
   ApprovalId,
   ConsentId,
   CredentialId,
   DecisionId,
+  DelegationId,
   InstanceId,
-  RevocationId,
+  PersonId,
 } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -21,7 +22,8 @@ import type { Meter } from '../domain/meter.ts'
 import type { ProvenPerson, ProvenService } from '../domain/person.ts'
 import type { Broker, Decider } from '../domain/ports.ts'
 import type { Secret } from '../domain/secret.ts'
-import type { Act, By, Face, Presented } from '../domain/request.ts'
+import type { Act, By, Face, Presented, RequestKey } from '../domain/request.ts'
+import type { FrontClients, FrontRevocation } from './front-stopping.ts'
 import type { Limits } from './limits.ts'
 import type { Running } from './running.ts'
 
@@ -36,10 +38,12 @@ export interface Front {
   readonly identity: FrontIdentity
   readonly agents: FrontAgents
   readonly consents: FrontConsents
+  readonly delegations: FrontDelegations
   readonly approvals: FrontApprovals
   readonly revocation: FrontRevocation
   readonly credentials: FrontCredentials
   readonly decisions: FrontDecisions
+  readonly chains: FrontChains
   readonly ledger: FrontLedger
   readonly metadata: Metadata
   readonly health: { ready(): Promise<Readiness> }
@@ -70,10 +74,11 @@ export interface Listed<Item, Id extends string> {
   readonly next: Id | null
 }
 
-export interface FrontIdentity {
+export interface FrontIdentity extends FrontClients {
   /** Session and proof, over these very bytes. The proof is used up. */
   authenticate(presented: Presented): Promise<ProvenInstance>
   actOf(instance: ProvenInstance, presented: Presented): Act
+  requestKey(instance: ProvenInstance, presented: Presented): RequestKey | null
   person(presented: Presented): Promise<ProvenPerson>
   /** By its Bearer assertion; at /oauth/* by the form's `client_assertion`, `null` if it has none. */
   service(presented: Presented, assertion?: string | null): Promise<ProvenService>
@@ -86,6 +91,38 @@ export interface Opened {
   readonly authority: Authority
   readonly consent: ConsentId
   readonly instance: InstanceId
+  /** The hop that it rests on; `null` straight under a consent. */
+  readonly delegation: DelegationId | null
+  /** `null` unless asked for, and allowed. */
+  readonly root: { readonly token: Secret; readonly expiresInSeconds: number } | null
+}
+
+export interface FrontDelegations {
+  register(
+    instance: ProvenInstance,
+    chain: string,
+    by: { readonly act: Act; readonly key: RequestKey | null },
+  ): Promise<Delegation & Repeatable>
+  list(
+    instance: ProvenInstance,
+    page: Page<DelegationId>,
+  ): Promise<Listed<Delegation, DelegationId>>
+  find(
+    instance: ProvenInstance,
+    id: DelegationId,
+  ): Promise<Delegation & { readonly budgets: readonly BudgetState[] }>
+  /** For a gateway: what the hop rests on; throws `not_found` where this agent did not receive it. */
+  received(
+    id: DelegationId,
+    agent: AgentId,
+  ): Promise<{ readonly consent: ConsentId; readonly sponsor: PersonId } | null>
+}
+export interface Delegation extends Pick<Delegated, 'id' | 'hops'> {
+  readonly effective: ChainAuthority
+  readonly consent: ConsentId
+  readonly expiresAt: Date
+  readonly status: 'active' | 'expired' | 'revoked'
+  readonly eventId: string
 }
 
 export interface FrontAgents {
@@ -141,21 +178,6 @@ export interface Decided extends Repeatable {
   readonly eventId: string
 }
 
-export interface FrontRevocation {
-  withdraw(person: ProvenPerson, id: ConsentId, by: By): Promise<Revoked>
-  retire(person: ProvenPerson, id: AgentId, by: By): Promise<Revoked>
-  find(person: ProvenPerson, id: RevocationId): Promise<Revoked>
-}
-export interface Revoked {
-  readonly revocation: Revocation
-  readonly confirmations: {
-    readonly confirmed: number
-    readonly pending: number
-    readonly notSupported: number
-  }
-  readonly eventId: string
-}
-
 export interface FrontCredentials {
   read(instance: ProvenInstance, id: CredentialId): Promise<Lease>
   giveBack(instance: ProvenInstance, id: CredentialId, act: Act): Promise<GivenBack>
@@ -195,6 +217,11 @@ export interface Redemption extends Repeatable {
 export interface FrontDecisions {
   /** All of a decision's record, its members named as on the wire; throws `not_found`. */
   find(id: DecisionId, by: ProvenPerson | ProvenInstance): Promise<JsonObject>
+}
+
+export interface FrontChains {
+  /** By the id of anything that rests on one, its members named as on the wire; throws `not_found`. */
+  find(id: string, by: ProvenPerson, of: { readonly tokens: boolean }): Promise<JsonObject>
 }
 
 export interface FrontLedger {
@@ -250,7 +277,7 @@ export interface Metadata {
   /** JWKs with public members only. */
   readonly jwks: Readonly<Record<KeySetName, () => readonly JsonObject[]>>
 }
-export const KEY_SETS = ['sessions', 'decisions', 'credentials', 'evidence'] as const
+export const KEY_SETS = ['sessions', 'roots', 'decisions', 'credentials', 'evidence'] as const
 export type KeySetName = (typeof KEY_SETS)[number]
 
 export interface Readiness {

@@ -21,7 +21,8 @@ export function sendProblem(
     return
   }
   // AuthZEN 1.0 has one status for every way to be malformed.
-  const [status, title, , fix, hint] = PROBLEMS[code]
+  const [usual, title, , fix, hint] = PROBLEMS[code]
+  const status = shown.isUnreadable ? 400 : usual
   const { reason, decision, stoppedBy, outcome, hop, field, budget, errors, evaluation } = shown
   const problem = {
     type: `${issuer}/problems/${code}`,

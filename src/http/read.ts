@@ -17,9 +17,9 @@ export function read<Schema extends z.ZodType>(schema: Schema, res: Response): z
 }
 
 /** The object as sent: what an Idempotency-Key stands for. */
-export function readObject(res: Response): JsonObject {
+export function readObject(res: Response, limits?: Parameters<typeof readJson>[1]): JsonObject {
   try {
-    return readJson(callOf(res).body)
+    return readJson(callOf(res).body, limits)
   } catch (error) {
     if (!(error instanceof JsonError)) throw error
     throw new BrokerError(error.code, { shown: { detail: error.message } })
@@ -114,6 +114,12 @@ export const PURPOSE = z
   .string()
   .max(64)
   .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/)
+
+/** Why somebody stops or holds back something. */
+export const CAUSE = z.enum([
+  ...(['session_revoked', 'risk_elevated', 'subject_disabled', 'token_replay_suspected'] as const),
+  ...(['policy_changed', 'operator_action', 'compromised', 'withdrawn'] as const),
+])
 
 function violationsOf(issue: z.core.$ZodIssue): { pointer: string; rule: string }[] {
   if (issue.code === 'unrecognized_keys') {

@@ -20,7 +20,7 @@ export interface Revoked {
 export function createStore(tenant: string, pool: Pool) {
   return {
     /** @throws BrokerError `not_found` */
-    async byId(id: RevocationId): Promise<{ sponsor: PersonId; revoked: Revoked }> {
+    async byId(id: RevocationId): Promise<{ sponsor: PersonId | null; revoked: Revoked }> {
       const [row] = await ask<RevocationRow & Record<string, unknown>>(pool, {
         name: 'revocation_by_id',
         text: BY_ID,
@@ -33,20 +33,14 @@ export function createStore(tenant: string, pool: Pool) {
 }
 
 /** Of the leases that were not over when it was stopped. */
-const BY_ID = `select r.id, r.target_kind, r.target_id, r.cause, r.counts, r.at, r.event_id,
-    coalesce((select sponsor from procura.consent
-              where tenant = $1 and r.target_kind = 'consent' and id = r.target_id),
-             (select sponsor from procura.agent
-              where tenant = $1 and r.target_kind = 'agent' and id = r.target_id)) as sponsor,
+const BY_ID = `select r.id, r.target_kind, r.target_id, r.cause, r.counts, r.at, r.event_id, r.sponsor,
     l.confirmed, l.pending, l.not_supported
   from procura.revocation r, lateral (
     select count(*) filter (where confirmed_dead_at is not null) as confirmed,
            count(*) filter (where confirmed_dead_at is null and ended_at is null) as pending,
            count(*) filter (where confirmed_dead_at is null and ended_at is not null) as not_supported
-    from procura.lease
-    where tenant = $1 and (ended_at is null or ended_at >= r.at) and issued_at <= r.at
-      and ((r.target_kind = 'consent' and consent = r.target_id)
-        or (r.target_kind = 'agent' and agent = r.target_id))) l
+    from procura.reached x join procura.lease l on l.tenant = $1 and l.id = x.lease
+    where x.tenant = $1 and x.revocation = r.id) l
   where r.tenant = $1 and r.id = $2`
 
 interface RevocationRow {
@@ -57,7 +51,7 @@ interface RevocationRow {
   readonly counts: Record<string, number>
   readonly at: Date
   readonly event_id: EventId
-  readonly sponsor: PersonId
+  readonly sponsor: PersonId | null
   readonly confirmed: number
   readonly pending: number
   readonly not_supported: number
@@ -87,27 +81,47 @@ export async function stoppedBefore(
   return rows[0]?.id ?? null
 }
 
-/** The row, the stop that every path is held against, and the epoch that says there is a new one. */
-export async function insertStop(
-  tx: Tx,
-  tenant: string,
-  { revocation, eventId }: { revocation: Revocation; eventId: EventId },
-): Promise<void> {
-  const { id, target, cause, counts, at } = revocation
-  const { rowCount } = await tx.query({
-    name: 'revocation_stop',
-    text: `with raised as (
-        insert into procura.epoch (tenant, kind, value) values ($1, 'revocation', 1)
-        on conflict (tenant, kind) do update set value = epoch.value + 1
-        returning value
-      ), written as (
-        insert into procura.revocation
-          (tenant, id, target_kind, target_id, cause, counts, at, event_id)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
-      )
-      insert into procura.stop (tenant, kind, id, epoch, revocation, at)
-      select $1, $3, $4, value, $2, $7 from raised`,
-    values: [tenant, id, target.kind, target.id, cause, counts, at, eventId],
-  })
-  if (rowCount !== 1) throw new Error('a stop was not written')
+export interface Stop {
+  readonly revocation: Revocation
+  readonly sponsor: PersonId
+  readonly eventId: EventId
+  /** The thing itself, and what goes with it by name. */
+  readonly stops: readonly { readonly kind: string; readonly id: string }[]
+  /** Leases whose ends are to be confirmed. */
+  readonly leases: readonly string[]
 }
+
+/**
+ * The row, the stops that every path is held against, and the epoch that says there are new ones. What
+ * was stopped before with something else stays stopped as it was.
+ */
+export async function insertStop(tx: Tx, tenant: string, stop: Stop): Promise<void> {
+  const { revocation, sponsor, eventId, stops, leases } = stop
+  const { id, target, cause, counts, at } = revocation
+  const { rows } = await tx.query<{ written: number }>({
+    name: 'revocation_stop',
+    text: `with raised as (${RAISE}), written as (
+        insert into procura.revocation
+          (tenant, id, target_kind, target_id, cause, counts, at, event_id, sponsor)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id
+      ), stopped as (
+        insert into procura.stop (tenant, kind, id, epoch, revocation, at)
+        select $1, kind, id, value, $2, $7
+        from raised, unnest($10::text[], $11::text[]) as what (kind, id)
+        on conflict do nothing
+      ), reached as (
+        insert into procura.reached (tenant, revocation, lease)
+        select $1, written.id, lease from written, unnest($12::text[]) as lease
+      )
+      select count(*) as written from written`,
+    values: [
+      ...[tenant, id, target.kind, target.id, cause, counts, at, eventId, sponsor],
+      ...[stops.map(({ kind }) => kind), stops.map((each) => each.id), leases],
+    ],
+  })
+  if (rows[0]?.written !== 1) throw new Error('a stop was not written')
+}
+
+/** Of tenant `$1`: what is decided from now on sees that something was stopped, frozen or lifted. */
+export const RAISE = `insert into procura.epoch (tenant, kind, value) values ($1, 'revocation', 1)
+  on conflict (tenant, kind) do update set value = epoch.value + 1 returning value`

@@ -78,6 +78,7 @@ export function anIntent(of: Partial<Intent> = {}): Intent {
     expiresAt: new Date((inSeconds(issuedAt) + 60) * 1000),
     ...{ senderConstraint: 'dpop', level: 'L1', tool: 'payments.refund', toolHash: sha256('tool') },
     ...{ argsHash: ARGS, requestHash: sha256('request'), purpose: 'support.refunds', ...WHO },
+    delegation: null,
     ...{ jkt: sha256('jkt'), act: { sub: WHO.agent }, chain: null, revocationEpoch: 0 },
     ...{ requestId: 'req-1', eventId: newId('evt', now()) },
     ...of,

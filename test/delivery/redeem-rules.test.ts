@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createRedeem, stale, stoppedBy } from '../../src/delivery/redeem.ts'
+import { createRedeem, stale } from '../../src/delivery/redeem.ts'
+import { stoppedBy } from '../../src/delivery/stopped.ts'
 import { createTargets } from '../../src/delivery/targets.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { BrokerError } from '../../src/domain/problems.ts'

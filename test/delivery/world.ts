@@ -143,6 +143,7 @@ export function anInstance(instance = WHO.instance): ProvenInstance {
   const session = {
     ...{ ...WHO, instance, model: null, jti: 'ses-1', tokenHash: 'hash', expiresAt: now() },
     authority: { scopes: [], purpose: 'support', constraints: [] },
+    delegation: null,
   }
   return ProvenInstance.proven(session, 'jkt')
 }

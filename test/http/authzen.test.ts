@@ -56,6 +56,23 @@ describe('POST /access/v1/evaluation', () => {
     expect(codeOf(await evaluate(stranger))).toEqual([200, false, 'not_found'])
   })
 
+  it('asks about a hop for the agent that received it, and about no other', async () => {
+    const delegation_id = IDS.decision.replace('dec_', 'dlg_')
+    const under = { agent: IDS.agent, delegation_id, arguments: {} }
+    const about = (changes: object) => evaluate({ context: { ...under, ...changes } })
+    expect((await about({})).body['decision']).toBe(true)
+    expect((await about({ consent_id: IDS.consent })).body['decision']).toBe(true)
+    for (const other of [
+      { consent_id: `${IDS.consent.slice(0, -1)}9` },
+      { agent: `${IDS.agent.slice(0, -1)}9` },
+      { delegation_id: 'dlg_x' },
+      { consent_id: 5 },
+    ]) {
+      expect(codeOf(await about(other)), JSON.stringify(other)).toEqual([200, false, 'not_found'])
+    }
+    expect(codeOf(await about({ delegation_id: 5 }))).toEqual([200, false, 'missing_context'])
+  })
+
   it('looks an approval up, and never believes it', async () => {
     const withApproval = (approval: unknown) =>
       evaluate({ context: { ...TUPLE.context, approval } })

@@ -128,8 +128,10 @@ describe('metadata', () => {
   it('advertises what there is, and nothing else', async () => {
     await serving(aFront(), async ({ call }) => {
       const { body } = await call('GET', '/.well-known/oauth-authorization-server')
-      expect(body).toMatchObject({ issuer: ISSUER, grant_types_supported: ['client_credentials'] })
-      expect(body).not.toHaveProperty('revocation_endpoint')
+      const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+      expect(body).toMatchObject({ issuer: ISSUER })
+      expect(body['grant_types_supported']).toEqual(['client_credentials', exchange])
+      expect(body).toMatchObject({ revocation_endpoint: `${ISSUER}/oauth/revoke` })
       const authzen = await call('GET', '/.well-known/authzen-configuration')
       expect(authzen.body).toEqual({
         policy_decision_point: ISSUER,

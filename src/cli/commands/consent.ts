@@ -30,6 +30,8 @@ function give(command: Command): void {
         .default(8 * 3600, '8h'),
     )
     .option('--ttl <seconds>', 'longest life of one credential', whole, 300)
+    .option('--hops <n>', 'how often it may be handed on, from agent to agent', whole)
+    .option('--delegates <agent...>', 'to whom; without it to any agent of yours')
     .option('--as <person>', 'the sponsor')
     .description('consent: which tools, what for, within what, how often, until when')
     .addHelpText(
@@ -46,6 +48,8 @@ function give(command: Command): void {
         expires_at: new Date(Date.now() + options.for * 1000).toISOString(),
         max_uses: options.uses,
         max_ttl_seconds: options.ttl,
+        ...(options.hops === undefined ? {} : { max_hops: options.hops }),
+        ...(options.delegates === undefined ? {} : { delegates: options.delegates.map(agentId) }),
       })
       const uses = `${String(options.uses)} uses, until ${plain(body['expires_at'])}`
       printer.line(
@@ -90,6 +94,8 @@ interface GiveOptions {
   readonly uses: number
   readonly for: number
   readonly ttl: number
+  readonly hops?: number
+  readonly delegates?: readonly string[]
   readonly as?: string
 }
 

@@ -6,6 +6,7 @@ import type { Config } from '../../config.ts'
 import type { Stage } from '../demo/actors.ts'
 import { verify, withdraw } from '../demo/ending.ts'
 import { askTarget } from '../demo/login.ts'
+import { narrow } from '../demo/narrowing.ts'
 import { refund } from '../demo/refunding.ts'
 import { refuse } from '../demo/refusing.ts'
 import { check, createTeller, onlyTold, StepFailed, type Tell, told } from '../demo/tell.ts'
@@ -75,6 +76,7 @@ async function story(world: World, { dataDir }: Config, tell: Tell): Promise<voi
   const targetUrl = ownerUrl(world)
   const stage: Stage = { world, dataDir, targetUrl }
   const used = await useOne(stage, tell)
+  await narrow(stage, used.bot, tell)
   await refuse(stage, used.bot, tell)
   await refund(stage, tell)
   await tell('expired', () => expired(stage, used))

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import type { Config } from '../../config.ts'
 import { agentFile, lastIssuer, saveState } from '../context.ts'
 import { clearData } from '../dev/clear.ts'
-import { KEEPER_BOT, REFUND_BOT, REPORT_BOT, seed } from '../dev/seed.ts'
+import { CHART_MAKER, enrol, KEEPER_BOT, REFUND_BOT, REPORT_BOT, seed } from '../dev/seed.ts'
 import type { World } from '../dev/world.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { PROCURA } from '../how.ts'
@@ -71,6 +71,7 @@ async function populate(world: World, { dataDir }: Config): Promise<void> {
     const sponsor = world.as(agent.sponsor)
     await seed(agent, { sponsor, dataDir, seconds: CONSENT_SECONDS })
   }
+  await enrol(CHART_MAKER.name, world.as(CHART_MAKER.sponsor), dataDir)
 }
 
 async function welcome(world: World, config: Config, policies: string): Promise<void> {
@@ -82,7 +83,7 @@ async function welcome(world: World, config: Config, policies: string): Promise<
   printer.line('procura dev · everything runs in this process and stays on this machine')
   row('api', world.issuer, 'its contract is at /docs')
   row('people', 'ana, kim', 'sponsor agents; ben approves, lee operates, cleo audits: --as ben')
-  row('agent', REPORT_BOT.name, `key ${key}; keeper-bot and refund-bot beside it`)
+  row('agent', REPORT_BOT.name, `key ${key}; keeper-bot, refund-bot, chart-maker beside it`)
   row('guarded', 'orders-db, payments', databaseTold(world))
   row('policy', near(config.policiesDir), `${policies}, reloads when you save`)
   row('ledger', `${String(await signedSize(world))} entries`, 'checkpoint signed')
@@ -92,6 +93,10 @@ async function welcome(world: World, config: Config, policies: string): Promise<
     `${PROCURA} get sql.query --sql "select count(*) from orders" --purpose reporting`,
   )
   printer.line('', `${PROCURA} explain sql.query --sql "select * from payroll"`)
+  printer.line(
+    '',
+    `${PROCURA} delegate --to chart-maker --calls 5 --where facts.tables=public.orders`,
+  )
   printer.line('', `${PROCURA} get sql.query --agent keeper-bot --sql "drop table orders_archive"`)
   printer.line('', `(ctrl-c stops it; state stays in ${near(config.dataDir)}, --reset removes it)`)
 }

@@ -6,7 +6,7 @@ import { CommandError, EXIT } from '../exit.ts'
 
 /** All that this program ever puts into a data folder. */
 const OURS =
-  /^(locks|data\.path|postgres(ql)?([.-].*)?|keys|agents|services|people\.json|local\.json|checkpoints|ledger\.(jsonl|vkey)|demo)$/
+  /^(locks|data\.path|postgres(ql)?([.-].*)?|keys|agents|services|people\.json|local\.json|checkpoints|ledger\.(jsonl|vkey)|demo|example)$/
 
 /**
  * @param kept names that stay, and the folder with them

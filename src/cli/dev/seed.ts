@@ -6,9 +6,11 @@ import { agentFile, readAgent, saveAgent } from '../context.ts'
 import type { PersonName } from './issuer.ts'
 import { existsSync } from 'node:fs'
 
-export interface Seeded {
+export interface Known {
   readonly name: string
   readonly sponsor: PersonName
+}
+export interface Seeded extends Known {
   readonly consent: Terms
 }
 export interface Terms {
@@ -16,6 +18,7 @@ export interface Terms {
   readonly purpose: string
   readonly constraints: readonly JsonObject[]
   readonly max_uses: number
+  readonly max_hops?: number
 }
 
 export const REPORT_BOT: Seeded = {
@@ -26,8 +29,11 @@ export const REPORT_BOT: Seeded = {
     purpose: 'reporting',
     constraints: [{ key: 'facts.tables', subset_of: ['public.orders', 'public.customers'] }],
     max_uses: 1000,
+    max_hops: 3,
   },
 }
+/** Nobody consented to anything for it: it does what others hand on to it. */
+export const CHART_MAKER: Known = { name: 'chart-maker', sponsor: 'ana' }
 export const REFUND_BOT: Seeded = {
   name: 'refund-bot',
   sponsor: 'kim',
@@ -49,10 +55,15 @@ export async function seed(
   { name, consent }: Seeded,
   { sponsor, dataDir, seconds }: { sponsor: Caller; dataDir: string; seconds: number },
 ): Promise<{ agent: string; consent: JsonObject }> {
-  const agent = (await known(name, sponsor, dataDir)) ?? (await register(name, sponsor, dataDir))
+  const agent = await enrol(name, sponsor, dataDir)
   const { items } = await sponsor.get(`/v1/consents?agent_id=${agent}&status=active&limit=1`)
   const [standing] = Array.isArray(items) ? items.filter(isObject) : []
   return { agent, consent: standing ?? (await give(agent, consent, sponsor, seconds)) }
+}
+
+/** Registers the agent unless it is there. */
+export async function enrol(name: string, sponsor: Caller, dataDir: string): Promise<string> {
+  return (await known(name, sponsor, dataDir)) ?? (await register(name, sponsor, dataDir))
 }
 
 /** The agent of the key that lies here, where the broker knows it too. */
