@@ -10,9 +10,9 @@ import { type Cast, newRun, READING, REFUNDING, register, type Run } from './cas
 import type { Random } from './random.ts'
 
 export const REFUND = { order_id: 'EU-2026/10231', amount: 900, currency: 'EUR' }
-const LARGE = { ...REFUND, amount: 20_000 }
+export const LARGE = { ...REFUND, amount: 20_000 }
 const TOO_LARGE = { ...REFUND, amount: 200_000 }
-const COUNT = { sql: 'select count(*) from orders' }
+export const COUNT = { sql: 'select count(*) from orders' }
 const LOGIN_MS = 3000
 
 interface Ask {
@@ -64,7 +64,7 @@ async function spend({ world, call }: Cast, run: Run, body: JsonObject): Promise
   }
 }
 
-function proofOf({ key }: Run, token: string): string {
+export function proofOf({ key }: Run, token: string): string {
   const claims = { htm: 'POST', htu: `${AUDIENCE}/refunds`, jti: randomUUID() }
   const iat = Math.floor(Date.now() / 1000)
   return key.sign('dpop+jwt', { ...claims, iat, ath: sha256(token) }, { jwk: key.publicJwk })
@@ -116,9 +116,9 @@ export async function largeRefund(cast: Cast, run: Run): Promise<void> {
 }
 
 /** Nobody is asked twice for the same call, so each is another. */
-const anOrder = () => `EU-2026/${String(Math.floor(Math.random() * 1e9))}`
+export const anOrder = () => `EU-2026/${String(Math.floor(Math.random() * 1e9))}`
 
-async function approve({ world, call }: Cast, id: string): Promise<Outcome> {
+export async function approve({ world, call }: Cast, id: string): Promise<Outcome> {
   const ben = world.as('ben')
   const by = { actor: 'ben', sponsor: 'ben' }
   const seen = await call({ ...by, op: 'look' }, () => ben.get(`/v1/approvals/${id}`))

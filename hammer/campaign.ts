@@ -56,7 +56,7 @@ const told = (latencies: readonly number[], share: number) =>
 async function disturb(stage: Stage, random: Random, end: number): Promise<number> {
   let faults = 0
   while (performance.now() < end) {
-    const what = random.pick([DEATH, STANDSTILL, POINT, POINT, POINT, DATABASE])
+    const what = random.pick([DEATH, ALL_DEAD, STANDSTILL, POINT, POINT, POINT, DATABASE])
     const replica = stage.world.replicas[random.below(stage.world.replicas.length)]
     if (replica === undefined) throw new RangeError('there is no replica')
     await stage.supervisor.settled()
@@ -74,6 +74,11 @@ type What = (stage: Stage, replica: Replica, random: Random) => Promise<string>
 const DEATH: What = (_stage, { number, broker }) => {
   broker().signal('SIGKILL')
   return Promise.resolve(`replica ${String(number)} is killed`)
+}
+
+const ALL_DEAD: What = ({ world }) => {
+  for (const { broker } of world.replicas) broker().signal('SIGKILL')
+  return Promise.resolve('all replicas are killed')
 }
 
 const STANDSTILL: What = async (_stage, { number, broker }, random) => {

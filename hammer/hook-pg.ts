@@ -129,7 +129,8 @@ function answered(places: readonly Passed[], { client, query, args }: Sending): 
 function lateFault(places: readonly Passed[], result: Result | undefined): Planted | null {
   for (const { point, place } of places) {
     if (place.finds && (result?.rowCount ?? 0) === 0) continue
-    const fault = passing(point)
+    // What is held back was looked at as it was sent, and is not counted twice.
+    const fault = passing(point, (kind) => !isEarly(place, kind))
     if (fault === null) continue
     if (fault.kind !== 'kill' && fault.kind !== 'stop') return new Planted(point)
     strike(fault.kind)

@@ -9,6 +9,7 @@ import { runChecker } from './final.ts'
 import { type Kind, KINDS } from './fault.ts'
 import { type Group, type Ran, runGroup } from './matrix.ts'
 import { POINTS } from './places.ts'
+import { runRaces } from './races.ts'
 import { runSoak } from './soak.ts'
 import { runZombies } from './zombie.ts'
 import type { Stage } from './stage.ts'
@@ -16,6 +17,7 @@ import type { Stage } from './stage.ts'
 interface MatrixOptions {
   readonly points: string
   readonly seeds: string
+  readonly first: string
   readonly processes: string
   readonly kind?: string
   readonly keep?: string
@@ -37,7 +39,8 @@ program
   .command('matrix')
   .description('a fault at each point of an issuance and of a revocation, seed by seed')
   .option('--points <list>', `of ${POINTS.join(' ')}`, 'all')
-  .option('--seeds <n>', 'so many seeds, from 1', '20')
+  .option('--seeds <n>', 'so many seeds', '20')
+  .option('--first <seed>', 'the first of them', '1')
   .option('--processes <list>', 'over so many brokers', '1,2')
   .option('--kind <kind>', `one of ${KINDS.join(', ')}; drawn by the seed where it is left out`)
   .option('--keep <folder>', 'where journals and logs are kept')
@@ -82,6 +85,15 @@ program
   })
 
 program
+  .command('races')
+  .description('two brokers are asked for one thing at once, or for what is being ended')
+  .option('--rounds <n>', 'of each race', '1000')
+  .option('--seed <n>', 'of who comes when', '1')
+  .action(async ({ rounds, seed }: Record<'rounds' | 'seed', string>) => {
+    end(await runRaces(Number(rounds), Number(seed)))
+  })
+
+program
   .command('zombie')
   .description('brokers stand still in the middle of an issuance, and wake when it is over')
   .option('--seconds <n>', 'that they stand still', '65')
@@ -105,7 +117,8 @@ function end(isGood: boolean): void {
 async function matrix(options: MatrixOptions): Promise<void> {
   const points = options.points === 'all' ? POINTS : options.points.split(',')
   const kind = kindOf(options.kind)
-  const seeds = Array.from({ length: Number(options.seeds) }, (_, at) => at + 1)
+  const first = Number(options.first)
+  const seeds = Array.from({ length: Number(options.seeds) }, (_, at) => first + at)
   const cells = options.processes
     .split(',')
     .flatMap((processes) =>

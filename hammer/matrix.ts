@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { burst } from './burst.ts'
 import { type Cell, faultOf, nameOf } from './cells.ts'
 import { type Finding } from './invariants/finding.ts'
+import type { BrokerProcess } from './process.ts'
 import { randomOf } from './random.ts'
 import { setStage, type Stage, untilCalm } from './stage.ts'
 
@@ -87,14 +88,29 @@ async function runCell(stage: Stage, cell: Cell, waiting: Set<Promise<void>>): P
     await Promise.race([over, struckAWhileAgo(victim)])
     if (!victim.hasStruck()) await pause(1000)
   }
-  const hasStruck = victim.hasStruck()
   await resume?.()
+  const hasStruck = await disarm(victim)
   await supervisor.settled()
-  if (victim.isAlive()) await victim.arm('')
   const { fresh } = await stage.check('always')
   const unfired = hasStruck ? [] : [`${cell.point} was never passed`]
   return { cell, ms: performance.now() - since, violations: [...unfired, ...fresh] }
 }
+
+/** Whether it has struck, once it cannot any more. One that is dying of it does not answer. */
+async function disarm(victim: BrokerProcess): Promise<boolean> {
+  const hasStruck = victim.hasStruck()
+  if (!victim.isAlive()) return hasStruck
+  try {
+    await victim.arm('')
+    return hasStruck
+  } catch (error) {
+    if (await isGone(victim)) return true
+    throw error
+  }
+}
+
+const isGone = (victim: BrokerProcess) =>
+  Promise.race([victim.ended.then(() => true), pause(GRACE_MS, false)])
 
 async function struckAWhileAgo(victim: { hasStruck: () => boolean }): Promise<void> {
   const end = performance.now() + BURST_MS

@@ -96,8 +96,13 @@ function listening(child: ChildProcess, logFile: string): Promise<number> {
 
 /** @throws Error when it is gone, or stands still */
 async function ask(child: ChildProcess, asked: Asked): Promise<unknown> {
-  const answer = once(child, 'message', { signal: AbortSignal.timeout(ASK_MS) })
-  child.send(asked)
+  const gone = new AbortController()
+  const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(ASK_MS)])
+  const answer = once(child, 'message', { signal })
+  // Without this it would be an error of the child, which nobody hears, and our end.
+  child.send(asked, (error) => {
+    if (error !== null) gone.abort(error)
+  })
   const [told] = (await answer) as [unknown]
   return told
 }

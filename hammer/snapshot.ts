@@ -104,6 +104,8 @@ async function asking<T>(
   client.on('error', () => undefined) // Each query that a broken connection stops says so itself.
   await client.connect()
   try {
+    // What is written between two statements of one look would be half seen.
+    await client.query('begin isolation level repeatable read read only')
     const rows = async (text: string, values: unknown[] = []) =>
       (await client.query(text, values)).rows as unknown[]
     return await work(rows as Rows)

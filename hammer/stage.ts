@@ -29,9 +29,14 @@ export interface Stage {
 
 export async function setStage(processes: number): Promise<Stage> {
   const world = await startWorld(processes)
-  const supervisor = supervise(world)
+  const journal = createJournal(join(world.folder, 'journal.jsonl'))
+  const note: Stage['note'] = (op, code) => {
+    journal.write({ ...BLANK, op, code, at: Date.now(), answeredAt: Date.now() })
+  }
+  const supervisor = supervise(world, (text) => {
+    note('fault', text)
+  })
   try {
-    const journal = createJournal(join(world.folder, 'journal.jsonl'))
     let isOver = false
     const call = createCalls(journal, { isOver: () => isOver })
     const cast = await gatherCast(world, call)
@@ -44,12 +49,9 @@ export async function setStage(processes: number): Promise<Stage> {
       return snapshot
     }
     return {
-      ...{ world, cast, journal, supervisor, runs: () => runs, look: seen },
+      ...{ world, cast, journal, supervisor, note, runs: () => runs, look: seen },
       async renew() {
         runs = await startRuns(cast)
-      },
-      note(op, code) {
-        journal.write({ ...BLANK, op, code, at: Date.now(), answeredAt: Date.now() })
       },
       async check(when) {
         const findings = check(await seen(), when)

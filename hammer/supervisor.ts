@@ -10,7 +10,8 @@ export interface Supervisor {
   leave(): void
 }
 
-export function supervise({ replicas }: World): Supervisor {
+/** @param tell of a broker that is there again: what nobody could do meanwhile is due from then on */
+export function supervise({ replicas }: World, tell: (text: string) => void): Supervisor {
   let restarts = 0
   let hasLeft = false
   let failure: Error | null = null
@@ -21,6 +22,7 @@ export function supervise({ replicas }: World): Supervisor {
       if (hasLeft) return
       const revived = replica.restart().then(() => {
         restarts += 1
+        tell(`replica ${String(replica.number)} runs again`)
         watch(replica)
       })
       reviving.add(revived)

@@ -156,7 +156,9 @@ function unknownNames(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** Read by the command line when it acts as a client. */
-const CLIENT_SIDE = new Set(['PROCURA_URL', 'PROCURA_AS', 'PROCURA_AGENT', 'PROCURA_TOKEN'])
+const CLIENT_SIDE = new Set([
+  ...['PROCURA_URL', 'PROCURA_AS', 'PROCURA_AGENT', 'PROCURA_TOKEN', 'PROCURA_DELEGATION'],
+])
 
 /** What the command line reads when it acts as a client of a broker. */
 export function clientSettings(env: NodeJS.ProcessEnv = process.env) {
@@ -166,6 +168,7 @@ export function clientSettings(env: NodeJS.ProcessEnv = process.env) {
     url: text('PROCURA_URL') ?? null,
     as: text('PROCURA_AS') ?? null,
     agent: text('PROCURA_AGENT') ?? 'report-bot',
+    delegation: text('PROCURA_DELEGATION') ?? null,
     token: token === undefined ? null : new Secret(token),
     dataDir: resolve(text('PROCURA_DATA') ?? '.procura'),
   }

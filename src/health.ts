@@ -63,6 +63,7 @@ async function canRecord(pool: Pool, tenant: string): Promise<boolean> {
   return await tried(pool, async (query) => {
     await query('begin')
     await query('select next from ledger.turn($1)', [tenant])
+    await query(STOPS)
     await query(
       `insert into procura.used_proof (tenant, key, expires_at)
        values ($1, 'readiness', clock_timestamp())`,
@@ -72,7 +73,10 @@ async function canRecord(pool: Pool, tenant: string): Promise<boolean> {
   })
 }
 
-const answers = (pool: Pool) => tried(pool, (query) => query('select'))
+/** Stops that cannot be read are unknown, and not none. */
+const STOPS = 'select from procura.stop, procura.freeze where false'
+
+const answers = (pool: Pool) => tried(pool, (query) => query(STOPS))
 
 type Query = (text: string, values?: unknown[]) => Promise<unknown>
 

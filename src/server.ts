@@ -71,6 +71,7 @@ export async function startServer(config: Config, { log, crew }: Surroundings): 
 const contractText = () => readFileSync(join(HERE, 'openapi.yaml'), 'utf8')
 
 async function checkDatabase(pools: Pools): Promise<void> {
+  await checkRole(pools.front)
   await refuseUnsafeSettings(pools.front)
   const [found, expected] = [await schemaVersion(pools.front), expectedVersion(MIGRATIONS)]
   if (found !== expected) {
@@ -79,6 +80,15 @@ async function checkDatabase(pools: Pools): Promise<void> {
         (found < expected ? 'run `procura migrate`' : 'run a newer broker'),
     )
   }
+}
+
+/** Roles and limits are options of a connection: without them it may do whatever its login may. */
+async function checkRole(pool: Pools['front']): Promise<void> {
+  const { rows } = await pool.query<{ role: string }>('select current_user as role')
+  if (rows[0]?.role === 'procura_front') return
+  throw new Error(
+    'a connection does not get the role procura_front that it asks for: a pooler in between must pass on its options',
+  )
 }
 
 interface Serving {

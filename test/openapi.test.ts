@@ -86,6 +86,8 @@ function fits(code: string, status: string, path: string): boolean {
   if (path.startsWith('/oauth/')) return code in PROBLEMS || code in OAUTH_CODES
   const row = Object.entries(PROBLEMS).find(([name]) => name === code)
   if (row === undefined) return false
+  // A chain that cannot even be read: the same code, under the status of everything unreadable.
+  if (code === 'chain_invalid' && status === '400') return true
   return status === 'default'
     ? [405, 414, 431, 500].includes(row[1][0])
     : status === String(row[1][0])
@@ -94,6 +96,7 @@ function fits(code: string, status: string, path: string): boolean {
 const PREFIXES: Readonly<Record<string, string>> = {
   ...{ agents: IDS.agent, consents: IDS.consent, credentials: IDS.credential },
   ...{ approvals: IDS.approval, revocations: IDS.revocation, decisions: IDS.decision },
+  ...{ chains: IDS.consent, delegations: IDS.decision.replace('dec_', 'dlg_') },
   problems: 'access_denied',
 }
 

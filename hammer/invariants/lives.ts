@@ -64,7 +64,7 @@ export const LIVES: readonly Check[] = [
 ]
 
 /**
- * The bound is for brokers that run: it counts from the last fault that came before the end. What was
+ * The bound is for brokers that run: it counts from the last fault, or restart, before the end. What was
  * given up before it began, a decision that nobody redeemed, has not lived at all.
  */
 function outlived(row: Credential, { journal, now }: Snapshot): string | null {

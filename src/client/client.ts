@@ -5,32 +5,21 @@
  * for is used and the call made once more; a session that has ended is renewed. Everything else that
  * is not a clear yes is an error.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { canonical, isObject, type Json, type JsonObject } from '../domain/json.ts'
-import { Refused, Unreachable } from './errors.ts'
-import type { Key } from './key.ts'
-import { type Answered, answerTo } from './wire.ts'
+import { randomUUID } from 'node:crypto'
+import { canonical, isObject, type JsonObject } from '../domain/json.ts'
+import { type DelegationAsk, type Handed, type Holding, holdingOf, signHop } from './delegating.ts'
+import { CannotDelegate, Refused, Unreachable } from './errors.ts'
+import { createSender, type SenderOptions, withoutAbsent } from './sending.ts'
+import { type Session, sessionForm, sessionIn, type SessionOptions } from './session.ts'
+import type { Answered } from './wire.ts'
 
-const RENEW_SECONDS = 30
+export type { DelegationAsk, Handed, Holding } from './delegating.ts'
+export { CannotDelegate, Refused, Unreachable } from './errors.ts'
+export { generateKey, importKey, type Key } from './key.ts'
+export type { Assertion } from './session.ts'
 
-export interface ClientOptions {
-  /** The broker's issuer, an origin: `https://broker.example`. */
-  readonly issuer: string
-  /** The instance's own key. */
-  readonly key: Key
-  /** A fresh client assertion, made when a session is opened. */
-  readonly assertion: () => Promise<Assertion> | Assertion
-  /** A consent, where the agent has several. */
-  readonly consent?: string
-  /** Which model this instance says it runs on. */
-  readonly model?: { readonly name: string; readonly tier: string }
-  readonly timeoutMs?: number
-}
-
-export interface Assertion {
-  readonly type: 'jwt-bearer' | 'jwt-spiffe'
-  readonly token: string
-}
+/** The instance's own key, and how it shows whose it is. */
+export type ClientOptions = SenderOptions & SessionOptions
 
 export interface CredentialAsk {
   readonly tool: string
@@ -52,6 +41,8 @@ export type CredentialAnswer =
   | { readonly status: 'pending'; readonly approval: string; readonly body: JsonObject }
 
 export interface Client {
+  /** Thumbprint of the instance's key: what is handed on to this run has to name it. */
+  readonly jkt: string
   /** Opens a session now, rather than with the first call. */
   connect(): Promise<JsonObject>
   /** One credential for one tool call. `idempotencyKey` makes a retry safe; one is made up if absent. */
@@ -61,19 +52,45 @@ export interface Client {
   giveBack(id: string): Promise<JsonObject>
   approval(id: string, waitSeconds?: number): Promise<JsonObject>
   decision(id: string): Promise<JsonObject>
+  /** What there is to hand on. @throws CannotDelegate where the consent allows no hops */
+  holding(): Promise<Holding>
+  /**
+   * Hands less than it has on to a run of another agent, and puts that on record. What comes back is
+   * for the delegate: `createClient({ …, chain })` over there. It is of no use to anybody without that
+   * run's key, this client included.
+   *
+   * @throws CannotDelegate naming what would be wider; nothing was signed or sent
+   */
+  delegate(ask: DelegationAsk): Promise<Handed>
+  /** A hop that it signed, received, or stands above: what is left of it, and whether it still holds. */
+  delegation(id: string): Promise<JsonObject>
 }
 
 export function createClient(options: ClientOptions): Client {
+  const { key, chain } = options
   const send = createSender(options)
   let session: Session | null = null
+  let root: Session['root'] = null
 
-  async function connect(): Promise<JsonObject> {
+  async function connect(wants = { root: false }): Promise<JsonObject> {
     const { body } = await send('POST', '/oauth/token', {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: await sessionForm(options),
+      body: await sessionForm(options, { ...wants, isKnown: session !== null }),
     })
     session = sessionIn(body)
+    root = session.root ?? root
     return body
+  }
+
+  /** What there is to hand on: a chain that was received, or a root that lasts long enough. */
+  async function held(seconds: number): Promise<readonly string[]> {
+    if (chain !== undefined) return chain.split('~')
+    if (root === null || root.endsAt < Date.now() + seconds * 1000) await connect({ root: true })
+    if (root !== null) return [root.token]
+    throw new CannotDelegate('no_root', {
+      detail: 'The consent does not let this agent hand anything on',
+      fix: 'Have the sponsor consent with max_hops above 0',
+    })
   }
 
   async function call(method: string, path: string, ask?: JsonObject, key?: string) {
@@ -88,91 +105,34 @@ export function createClient(options: ClientOptions): Client {
 
   const get = async (path: string) => (await call('GET', path)).body
   return {
-    connect,
+    jkt: key.jkt,
+    connect: () => connect(),
     async requestCredential(ask, idempotencyKey = randomUUID()) {
       const members = withoutAbsent({ ...ask })
       return answerOf(await call('POST', '/v1/credentials', members, idempotencyKey))
     },
     explain: async (ask) => (await call('POST', '/v1/explain', withoutAbsent({ ...ask }))).body,
-    credential: (id) => get(`/v1/credentials/${encodeURIComponent(id)}`),
-    giveBack: async (id) =>
-      (await call('DELETE', `/v1/credentials/${encodeURIComponent(id)}`)).body,
-    approval: (id, waitSeconds = 0) =>
-      get(`/v1/approvals/${encodeURIComponent(id)}?wait=${String(waitSeconds)}`),
-    decision: (id) => get(`/v1/decisions/${encodeURIComponent(id)}`),
+    credential: (id) => get(at('credentials', id)),
+    giveBack: async (id) => (await call('DELETE', at('credentials', id))).body,
+    approval: (id, waitSeconds = 0) => get(`${at('approvals', id)}?wait=${String(waitSeconds)}`),
+    decision: (id) => get(at('decisions', id)),
+    holding: async () => holdingOf(await held(0)),
+    async delegate(ask) {
+      const { token, ...handed } = signHop(await held(ask.ttl ?? 0), key, ask, Date.now())
+      // What it rests on is on record already, and need not travel again.
+      const { body } = await call('POST', '/v1/delegations', { chain: token }, randomUUID())
+      return { ...handed, id: idIn(body) }
+    },
+    delegation: (id) => get(at('delegations', id)),
   }
 }
 
-type Send = (method: string, path: string, message: Message) => Promise<Answered>
-
-/** Sends with a fresh proof; once more if the broker names the nonce it wants. */
-function createSender({ issuer, key, timeoutMs = 20_000 }: ClientOptions): Send {
-  let nonce: string | undefined
-  return async (method, path, message) => {
-    for (let tries = 1; ; tries += 1) {
-      const url = issuer + path
-      const proof = key.sign('dpop+jwt', proofOf(method, url, message, nonce), {
-        jwk: key.publicJwk,
-      })
-      const headers = { ...message.headers, dpop: proof }
-      const body = message.body === undefined ? {} : { body: message.body }
-      const answer = await answerTo({ method, url, headers, timeoutMs, ...body })
-      nonce = answer.headers.get('dpop-nonce') ?? nonce
-      const wantsNonce = [answer.body['code'], answer.body['error']].includes('use_dpop_nonce')
-      if (wantsNonce && tries === 1) continue
-      if (answer.status >= 200 && answer.status < 300) return answer
-      throw new Refused(answer.status, answer.body)
-    }
-  }
+function idIn({ id }: JsonObject): string {
+  if (typeof id !== 'string') throw new Unreachable('the broker told no id')
+  return id
 }
 
-/** RFC 9449 §4.2, and `body_sha256` over exactly the bytes that are sent. */
-function proofOf(
-  method: string,
-  url: string,
-  { token, body }: Message,
-  nonce: string | undefined,
-): JsonObject {
-  return withoutAbsent({
-    jti: randomUUID(),
-    htm: method,
-    htu: url.replace(/[?#].*$/s, ''),
-    iat: Math.floor(Date.now() / 1000),
-    nonce,
-    ath: token === undefined ? undefined : sha256(token),
-    body_sha256: body === undefined || body === '' ? undefined : sha256(body),
-  })
-}
-
-interface Session {
-  readonly token: string
-  readonly renewAt: number
-}
-
-async function sessionForm({ assertion, consent, model }: ClientOptions): Promise<string> {
-  const { type, token } = await assertion()
-  const form = new URLSearchParams({
-    grant_type: 'client_credentials',
-    client_assertion_type: `urn:ietf:params:oauth:client-assertion-type:${type}`,
-    client_assertion: token,
-  })
-  if (consent !== undefined) form.set('consent_id', consent)
-  if (model !== undefined) form.set('model', canonical({ ...model }))
-  return form.toString()
-}
-
-function sessionIn({ access_token: token, expires_in: seconds, token_type: type }: JsonObject) {
-  if (typeof token !== 'string' || typeof seconds !== 'number' || type !== 'DPoP') {
-    throw new Unreachable('the broker gave no session')
-  }
-  return { token, renewAt: Date.now() + (seconds - RENEW_SECONDS) * 1000 }
-}
-
-interface Message {
-  readonly headers: Readonly<Record<string, string>>
-  readonly token?: string
-  readonly body?: string
-}
+const at = (kind: string, id: string) => `/v1/${kind}/${encodeURIComponent(id)}`
 
 /** A credential counts only when every member that says so is there. */
 function answerOf({ status, body }: Answered): CredentialAnswer {
@@ -197,11 +157,3 @@ function answerOf({ status, body }: Answered): CredentialAnswer {
   }
   throw new Unreachable('the broker answered something that is neither a credential nor a refusal')
 }
-
-function withoutAbsent(members: Record<string, Json | undefined>): JsonObject {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined),
-  ) as JsonObject
-}
-
-const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')

@@ -29,3 +29,26 @@ export class Refused extends Error {
 export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
+
+/**
+ * What was to be handed on is more than what is held, or nothing may be handed on at all. It was found
+ * here: nobody was asked, and nothing was signed.
+ */
+export class CannotDelegate extends Error {
+  override readonly name = 'CannotDelegate'
+  /** As the broker would call it: `not_narrower`, `depth_invalid`, `expired`, `malformed`; or `no_root`. */
+  readonly outcome: string
+  /** Which member: `scopes[0]`, `purpose`, `constraints[facts.tables,subset_of]`, `exp`. */
+  readonly field: string | null
+  readonly fix: string
+
+  constructor(
+    outcome: string,
+    { detail, fix, field }: { detail: string; fix: string; field?: string },
+  ) {
+    super(detail)
+    this.outcome = outcome
+    this.field = field ?? null
+    this.fix = fix
+  }
+}

@@ -6,6 +6,7 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto'
+import { hopToken, type Made, type NewHop } from '../chain/sign.ts'
 import { canonical, type JsonObject } from '../domain/json.ts'
 
 export interface Key {
@@ -14,6 +15,8 @@ export interface Key {
   readonly jkt: string
   /** A compact JWS (ES256) over these claims. The header names the type, and the key where asked. */
   sign(typ: string, claims: JsonObject, header?: JsonObject): string
+  /** A hop below the token that this key holds, or why there can be none. */
+  hop(hop: Omit<NewHop, 'key'>): Made
   /** For keeping in a file that nobody else can read. */
   exportJwk(): JsonObject
 }
@@ -44,6 +47,7 @@ function keyOf(privateKey: KeyObject): Key {
       const options = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
       return `${input}.${sign('sha256', Buffer.from(input), options).toString('base64url')}`
     },
+    hop: (hop) => hopToken({ ...hop, key: privateKey }),
     exportJwk: () => privateKey.export({ format: 'jwk' }) as JsonObject,
   }
 }

@@ -1,7 +1,10 @@
 /** Is it the question that is wrong, or is nobody there to answer? */
 
-/** SQLSTATE classes and codes that say the server is going, gone, full, too slow or too busy. */
-const DOWN = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|40001|40P01|58...|XX00[12])$/
+/**
+ * SQLSTATE classes and codes that say the server is going, gone, full, too slow or too busy; or that a
+ * table may not be read, or is not there: what it holds is then unknown, and not nothing.
+ */
+const DOWN = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|40001|40P01|42501|42P01|58...|XX00[12])$/
 /** Deadlock or serialization failure: nothing was done, and doing it again may work. */
 const GIVEN_UP = /^40(P01|001)$/
 

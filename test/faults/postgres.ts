@@ -14,11 +14,15 @@ export interface OwnPostgres {
   /** Connects as its superuser. */
   readonly url: string
   readonly port: number
+  /** The cluster's own folder. */
+  readonly data: string
   readonly query: <R extends Row = Row>(sql: string, params?: readonly unknown[]) => Promise<R[]>
   /** At once, as if the power went: every process of it is gone when this resolves. */
   kill(): Promise<void>
   /** SIGQUIT: an immediate shutdown, which the next start recovers from. */
   stopAtOnce(): Promise<void>
+  /** In order: what is open is ended, what is committed is on disk. */
+  stop(): Promise<void>
   /** Starts it where it was. */
   start(): Promise<void>
   /** SIGSTOP to every process of it. */
@@ -53,7 +57,8 @@ export async function ownPostgres({
   await migrate(server.url, { dir: MIGRATIONS })
 
   const { url } = server
-  const pidFile = join(dataDir, 'postgres', 'data', 'postmaster.pid')
+  const data = join(dataDir, 'postgres', 'data')
+  const pidFile = join(data, 'postmaster.pid')
   const postmaster = () => Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
   const processes = () => {
     const pid = existsSync(pidFile) ? postmaster() : 0
@@ -65,6 +70,7 @@ export async function ownPostgres({
   return {
     url,
     port: Number(new URL(url).port),
+    data,
     query: (sql, params = []) => oneQuery(url, sql, params),
     async kill() {
       signalAll('SIGKILL')
@@ -74,6 +80,7 @@ export async function ownPostgres({
       send(postmaster(), 'SIGQUIT')
       await server.stop()
     },
+    stop: () => server.stop(),
     async start() {
       server = await start()
       if (server.url !== url) throw new Error('it came back elsewhere')
@@ -92,7 +99,7 @@ export async function ownPostgres({
 const SETTINGS = { shared_buffers: '32MB', max_connections: '100', autovacuum: 'off' }
 const memory = () => (existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
 
-async function oneQuery<R extends Row>(
+export async function oneQuery<R extends Row>(
   url: string,
   sql: string,
   params: readonly unknown[],

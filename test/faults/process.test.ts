@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startForgetful } from './forgetful.ts'
 import { startProxy } from './proxy.ts'
 import { type Balancer, startBalancer } from '../scenario/balancer.ts'
 import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
@@ -61,6 +62,13 @@ describe('[F26] a broker does not start in part', () => {
     await rename(newest, '9999')
     await expect(startBroker(env)).rejects.toThrow(/schema 9999, this broker needs/)
     await rename('9999', newest)
+  }, 60_000)
+
+  it('[F42] behind a pooler that drops what its connections ask for, and says so', async () => {
+    const { postgres, env } = world
+    const port = await startForgetful(postgres.port)
+    const pooled = { ...env, DATABASE_URL: at(postgres.url, port) }
+    await expect(startBroker(pooled)).rejects.toThrow(/did not start: [^]*role procura_front/)
   }, 60_000)
 
   it('without one of its keys, and says which', async () => {

@@ -7,6 +7,8 @@ export interface FaultProxy {
   readonly port: number
   /** Everything passes, at once. */
   heal(): void
+  /** New connections lead to another port. */
+  leadTo(port: number): void
   /** Each piece arrives that much later, in both directions. */
   delay(ms: number): void
   /** Nothing arrives any more, and nobody is told; what was sent meanwhile arrives after `heal`. */
@@ -54,6 +56,7 @@ const POSTGRES_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
 
 export async function startProxy(upstream: number, ends = POSTGRES_IDLE): Promise<FaultProxy> {
   const pairs = new Set<Pair>()
+  let port = upstream
   let lateMs = 0
   let isBlack = false
   let isRefusing = false
@@ -65,7 +68,7 @@ export async function startProxy(upstream: number, ends = POSTGRES_IDLE): Promis
       near.resetAndDestroy()
       return
     }
-    const far = connect({ port: upstream, host: '127.0.0.1', noDelay: true })
+    const far = connect({ port, host: '127.0.0.1', noDelay: true })
     const pair: Pair = { near, far, isMarked: false, isDead: false }
     pairs.add(pair)
     pipe(pair, near, far)
@@ -142,6 +145,9 @@ export async function startProxy(upstream: number, ends = POSTGRES_IDLE): Promis
       isBlack = false
       isRefusing = false
       for (const { near, far } of pairs) [near, far].forEach((socket) => socket.resume())
+    },
+    leadTo(other) {
+      port = other
     },
     delay(ms) {
       lateMs = ms

@@ -60,6 +60,8 @@ describe('[F49] a target that', () => {
 
   it('cannot be reached under load keeps nobody else waiting, is soon not waited for, and comes back', async () => {
     const { targetLine, kim, ana } = world
+    // On a machine that has other things to do everybody waits: here it is seen how long.
+    const control = await underLoad({ kim, ana }, () => pause(2000))
     const { calls, recoveryMs } = await underLoad({ kim, ana }, async () => {
       targetLine.blackHole()
       await pause(8000)
@@ -67,14 +69,16 @@ describe('[F49] a target that', () => {
     })
     const to = (run: typeof kim) => calls.filter(({ by }) => by === run)
     expect(outcomesOf(to(kim))).toEqual({ active: to(kim).length })
-    expect(slowest(to(kim))).toBeLessThan(2000)
+    expect(to(kim).length, 'she went on').toBeGreaterThan(50)
+    const usual = slowest(control.calls.filter(({ by }) => by === kim))
+    expect(slowest(to(kim))).toBeLessThan(2000 + usual)
     expect(new Set(to(ana).map(({ outcome }) => outcome))).toEqual(
       new Set(['active', 'downstream_timeout']),
     )
     const quick = to(ana).filter(({ outcome, ms }) => outcome !== 'active' && ms < 1000)
     expect(quick.length, 'told at once that it hangs').toBeGreaterThan(5)
-    expect(recoveryMs).toBeLessThan(30_000)
-    all.push(...calls)
+    expect(recoveryMs).toBeLessThan(12_000)
+    all.push(...control.calls, ...calls)
   }, 90_000)
 
   it('[I1, I2, I3, I20] did all that leaves nothing, and the ledger verifies', async () => {
@@ -188,6 +192,44 @@ describe('[F49] what hangs', () => {
     time += 2001
     await expect(answers()).resolves.toBe('yes')
     await expect(answers()).resolves.toBe('yes')
+  })
+
+  it('is asked again as soon when many waited for it at once as when three did', async () => {
+    let time = 0
+    const circuit = createCircuit(() => time)
+    const lost: ((error: Error) => void)[] = []
+    const hangs = () =>
+      circuit.run(
+        () => new Promise<never>((_resolve, reject) => lost.push(reject)),
+        () => new Error('left alone'),
+      )
+    const all = Promise.allSettled(Array.from({ length: 40 }, hangs))
+    time += 3000
+    for (const reject of lost) reject(new Error('hung'))
+    await all
+    await expect(hangs()).rejects.toThrow('left alone')
+    time += 1001
+    const answers = circuit.run(
+      () => Promise.resolve('yes'),
+      () => new Error('left alone'),
+    )
+    await expect(answers).resolves.toBe('yes')
+  })
+
+  it('takes up no more than half of the places that there are, from the first moment on', async () => {
+    const circuit = createCircuit()
+    let answer: (word: string) => void = () => undefined
+    const answered = new Promise<string>((resolve) => (answer = resolve))
+    const ask = () =>
+      circuit.run(
+        () => answered,
+        () => new Error('left alone'),
+      )
+    const waiting = Array.from({ length: 64 }, ask)
+    await expect(ask()).rejects.toThrow('left alone')
+    answer('yes')
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['yes']))
+    await expect(ask()).resolves.toBe('yes')
   })
 
   it('is not what refuses at once, however often', async () => {

@@ -97,6 +97,54 @@ describe('a log that was signed as it is', () => {
     },
   )
 
+  /** The log with a freeze before `act`, lifted again before the one after if that is said. */
+  function frozen(target: JsonObject, before: Act, isLifted = false) {
+    return forged((log) => {
+      const stop = log.find(({ act }) => act === 'withdrawn')
+      const rest = log.filter((entry) => entry !== stop)
+      const at = rest.findIndex(({ act }) => act === before)
+      const change = (outcome: string) => ({
+        act: 'withdrawn' as const,
+        record: {
+          ...structuredClone(stop?.record ?? {}),
+          ...{ event_type: 'freeze', remediation: { id: 'rev_1', target, outcome } },
+        },
+      })
+      const changes = isLifted ? [change('frozen'), change('lifted')] : [change('frozen')]
+      return rest
+        .toSpliced(at, 0, ...changes)
+        .map(({ act, record }) => ({ act, record: { ...record, clock_regressed: true } }))
+    })
+  }
+
+  it.each<[string, JsonObject, Act]>([
+    ['an issuance', { kind: 'everything' }, 'issueB'],
+    ['an issuance', { kind: 'agent', id: 'agt_1' }, 'issueB'],
+    ['an issuance', { kind: 'sponsor', id: 'spn_1' }, 'issueB'],
+    ['an allow', { kind: 'agent', id: 'agt_1' }, 'allowA'],
+    ['a session', { kind: 'everything' }, 'session'],
+  ])(
+    'is found out for %s while %j was frozen, and not after it was lifted',
+    async (_what, of, act) => {
+      const index = indexOf(act) + 1
+      const verdict = await check(exportOf(frozen(of, act)))
+      expect(verdict).toMatchObject({ ok: false, rule: 'frozen', index })
+      expect(await check(exportOf(frozen(of, act, true)))).toMatchObject({ ok: true })
+    },
+  )
+
+  it('lets a session begin while its tool, agent or sponsor is frozen: it opens nothing', async () => {
+    for (const of of [
+      { kind: 'agent', id: 'agt_1' },
+      { kind: 'tool', id: 'no.such' },
+    ]) {
+      const leaves = frozen(of, 'session')
+      const verdict = await check(exportOf(leaves))
+      if (of.kind === 'tool') expect(verdict).toMatchObject({ ok: true })
+      else expect((verdict as { index?: number }).index).toBeGreaterThan(indexOf('session') + 1)
+    }
+  })
+
   it('may say that its clock went back', async () => {
     const leaves = rewritten('ended', (record) => {
       record['recorded_at'] = '2026-11-21T10:00:00.000Z'

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../src/domain/json.ts'
 import { filled, type Operation, operations } from '../fakes/contract.ts'
 import { READING } from '../scenario/house.ts'
 import { type Agent, BODY, memberOf } from './adaptor.ts'
+import { chainsOf } from './chains.ts'
 import { twoBrokers, type World } from './house.ts'
 import { type Answer, exchange } from './wire.ts'
 
@@ -19,7 +20,12 @@ async function objectsOf(w: World): Promise<Record<string, string>> {
   const given = await w.accepted(w.CR(w.agent))
   const gone = await w.anAgent()
   const retired = await w.asBearer(w.PT('kim'), 'DELETE', `/v1/agents/${gone.id}`)
+  const { aDelegator, hop, DG } = chainsOf(w)
+  const { agent: desk, root } = await aDelegator()
+  const handed = await w.accepted(DG(desk, hop(root, await w.anAgent())))
   return {
+    '/v1/chains': memberOf(given, 'id'),
+    '/v1/delegations': memberOf(handed, 'id'),
     '/v1/agents': w.agent.id,
     '/v1/consents': w.agent.consent,
     '/v1/credentials': memberOf(given, 'id'),

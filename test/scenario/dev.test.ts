@@ -28,7 +28,8 @@ describe('procura demo', () => {
     expect(code).toBe(0)
     expect(performance.now() - since).toBeLessThan(60_000)
     const labels = ['consent', 'issued', 'confined', 'refused', 'replayed', 'asked', 'approved']
-    for (const label of [...labels, 'redeemed', 'given back', 'expired', 'withdrawn', 'verified']) {
+    const later = ['narrowed', 'redeemed', 'given back', 'expired', 'withdrawn', 'verified']
+    for (const label of [...labels, ...later]) {
       expect(stdout).toMatch(new RegExp(`^${label} `, 'm'))
     }
 
