@@ -105,6 +105,7 @@ export async function openFailed(
   draft: Draft,
   audience: string | null,
 ): Promise<boolean> {
+  await tx.begun
   const failed = await tx.each(failing(tenant, tx.now), {
     ...columnsOf(draft, audience),
     expires_at: draft.expiresAt.toISOString(),
@@ -148,23 +149,24 @@ export async function activateLease(
   { lease, eventId }: Intent,
   made: Issued,
 ): Promise<Held | null> {
-  const row = await tx.each<Row>(activating(tenant, tx.now), {
+  const row = await tx.each<Row>(activating(tenant), {
     ...{ id: lease, event_id: eventId, expires_at: made.expiresAt.toISOString() },
   })
   return row === null ? null : heldOf(row)
 }
 
-const activating = (tenant: string, now: Date): Rowwise => ({
+/** By the database's own clock: it is asked together with the turn, whose time nobody knows yet. */
+const activating = (tenant: string): Rowwise => ({
   name: 'lease_activate',
-  text: `update procura.lease l set state = 'active', updated_at = $3, event_id = r.event_id,
+  text: `update procura.lease l set state = 'active', updated_at = r.now, event_id = r.event_id,
       expires_at = least(l.expires_at, r.expires_at)
-    from jsonb_to_recordset($1::jsonb)
-      as r (n int, id text, event_id text, expires_at timestamptz)
+    from (select r.*, clock_timestamp() as now from jsonb_to_recordset($1::jsonb)
+      as r (n int, id text, event_id text, expires_at timestamptz) offset 0) r
     where l.tenant = $2 and l.id = r.id and l.state = 'minting'
-      and least(l.expires_at, r.expires_at) > $3
+      and least(l.expires_at, r.expires_at) > r.now
       and not exists (select from procura.stop s where ${STOPPED})
     returning r.n, ${COLUMNS}`,
-  values: [tenant, now],
+  values: [tenant],
 })
 
 /** What, if anything, was stopped under a lease since it was decided. */

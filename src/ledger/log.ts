@@ -5,7 +5,7 @@
  * act sees all that was recorded before it, on whichever replica, and nothing gets in between.
  */
 import { DatabaseError, type Pool, type PoolClient } from 'pg'
-import { eachOn, inOrder } from '../db/each.ts'
+import { eachOn } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
@@ -13,9 +13,9 @@ import { BrokerError, unavailable } from '../domain/problems.ts'
 import { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import { append, type Door } from './append.ts'
-import { createLeaves, type Leaf } from './leaves.ts'
-import { findAnswer } from './request-keys.ts'
+import { type Appending, appending, type Door } from './append.ts'
+import { createLeaves } from './leaves.ts'
+import { findAnswer, isTaken } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
 import { takeTurn, type Turn, wereRecorded } from './turn.ts'
 
@@ -111,18 +111,21 @@ function refuse(jobs: readonly Job[], outage: unknown): unknown {
   return outage
 }
 
-/** One transaction: the turn, each work, one append, the commit. Only then is anybody answered. */
+/**
+ * One transaction: the turn, each work, one append, the commit. Only then is anybody answered. What
+ * needs no answer of what comes before it is sent behind it at once: others wait while this has the turn.
+ */
 async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
   const { tenant, pool } = options
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    const turn = await takeTurn(client, tenant)
-    const query = inOrder(client)
-    const tx: Tx = { query, each: eachOn(query), now: turn.now }
-    const written = await workAll(options, tx, jobs)
-    const { leaves, answers } = await layDown(options, { tx, turn }, written)
-    broken = await commit(options, client, leaves)
+    const turning = takeTurn(client, tenant)
+    const { done, spoilt } = await workAll(options, txOf(client, turning), jobs)
+    const turn = await turning // Without it all else has failed as well, and for this reason.
+    checkSpoilt(spoilt)
+    const { rows, answers } = layDown(options, turn, done)
+    broken = await appendAndCommit(options, client, rows)
     return answers
   } catch (error) {
     broken = await rolledBack(client, error)
@@ -132,38 +135,62 @@ async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() =>
   }
 }
 
+/** The transaction as works have it. Nothing is answered before the turn is there. */
+function txOf(client: PoolClient, turning: Promise<Turn>): Tx {
+  let known: Turn | null = null
+  turning.then(
+    (turn) => (known = turn),
+    () => null, // Told by `begun`, and by everything that is asked.
+  )
+  const send = client.query.bind(client) as (...asked: unknown[]) => Promise<unknown>
+  const ask = async (...asked: unknown[]) => {
+    const [, answer] = await Promise.all([turning, send(...asked)])
+    return answer
+  }
+  const query = ask as unknown as Tx['query']
+  return {
+    ...{ query, each: eachOn(query), begun: turning },
+    get now() {
+      if (known === null) throw new TypeError('a work has not waited for its turn')
+      return known.now
+    },
+  }
+}
+
+type Done = readonly (readonly [Job, Written<unknown>])[]
+
 /**
  * Runs the works. Those that register go one after another, for they may touch each other; those
  * that decide or deliver go side by side, for each changes only what one conditional statement of
- * its own lets it, and so their statements can be asked together.
+ * its own lets it, and so their statements can be asked together, and with the turn.
  *
  * @returns what they wrote, in the order in which the database did it: debits are made in the order
  *   in which the decisions came; whatever ends a lease is done when its work is
- * @throws Spoilt by those that threw
  */
-async function workAll(
-  { door }: LogOptions,
-  tx: Tx,
-  jobs: readonly Job[],
-): Promise<(readonly [Job, Written<unknown>])[]> {
+async function workAll({ tenant, door }: LogOptions, tx: Tx, jobs: readonly Job[]) {
   const done: (readonly [Job, Written<unknown>])[] = []
   const spoilt = new Map<Job, unknown>()
   const run = async (job: Job) => {
+    const { key, work } = job
     try {
-      done.push([job, await job.work(tx)])
+      const looked = key === null ? Promise.resolve(false) : isTaken(tx, tenant, key)
+      const [isLate, written] = await Promise.all([looked, work(tx)])
+      if (isLate && written.answer !== null) throw inFlight()
+      done.push([job, written])
     } catch (error) {
       spoilt.set(job, error)
     }
   }
   if (door === 'append_registered') {
+    await tx.begun
     for (const job of jobs) if (spoilt.size === 0) await run(job)
   } else {
     await Promise.all(jobs.map(run))
   }
-  checkSpoilt(spoilt)
-  if (door !== 'append_decided') return done
+  if (door !== 'append_decided') return { done, spoilt }
   const came = new Map(jobs.map((job, at) => [job, at]))
-  return done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
+  done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
+  return { done, spoilt }
 }
 
 function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
@@ -172,36 +199,33 @@ function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
 }
 
 /**
- * Appends what was written, in the order in which the works were done, with what lies beside it.
+ * What is appended, in the order in which the works were done, with what lies beside it.
  *
- * @throws Spoilt by those whose key somebody else had used
+ * @throws Spoilt by those whose key somebody before them in the batch has
  */
-async function layDown(
+function layDown(
   { tenant, door, sealer }: LogOptions,
-  { tx, turn }: { tx: Tx; turn: Turn },
-  written: readonly (readonly [Job, Written<unknown>])[],
-): Promise<{ leaves: readonly Leaf[]; answers: (() => void)[] }> {
+  turn: Turn,
+  done: Done,
+): { rows: Appending; answers: (() => void)[] } {
   const { add, ...rows } = createLeaves(sealer, turn)
-  const keyed: Job[] = []
-  const keys: JsonObject[] = []
+  const keys = new Map<string, JsonObject>()
+  const late = new Map<Job, unknown>()
   const answers: (() => void)[] = []
-  for (const [job, { entries, value, answer }] of written) {
+  for (const [job, { entries, value, answer }] of done) {
     const [first] = entries.map(add)
     const { index = turn.next, eventId = '' } = first ?? {}
     if (job.key !== null && answer !== null) {
-      keyed.push(job)
-      keys.push({ ...job.key, answer })
+      const name = JSON.stringify([job.key.caller, job.key.route, job.key.key])
+      if (keys.has(name)) late.set(job, inFlight())
+      keys.set(name, { ...job.key, answer })
     }
     answers.push(() => {
       job.resolve(Recorded.onRecord(value, index, eventId))
     })
   }
-  if (rows.leaves.length > 0 || keys.length > 0) {
-    const kept = await append(tx, { tenant, door, first: turn.next, ...rows, keys })
-    const late = keyed.filter((_, n) => !kept.has(n))
-    checkSpoilt(new Map(late.map((job) => [job, inFlight()])))
-  }
-  return { leaves: rows.leaves, answers }
+  checkSpoilt(late)
+  return { rows: { tenant, door, first: turn.next, ...rows, keys: [...keys.values()] }, answers }
 }
 
 /** Of two that come with the same key at once, one is recorded; the other is told to wait. */
@@ -210,28 +234,35 @@ function inFlight(): BrokerError {
 }
 
 /**
- * Commits. Where the answer to that was lost, whoever has the next turn can see what became of it:
- * the turn is given back only when the transaction is over.
+ * Both are sent at once: what could not be appended, the database does not commit. Where the answer
+ * was lost, whoever has the next turn can see what became of it: the turn is given back only when the
+ * transaction is over.
  *
  * @returns why the connection is of no more use, though what was on it is on record
  */
-async function commit(
+async function appendAndCommit(
   { tenant, pool }: LogOptions,
   client: PoolClient,
-  leaves: readonly Leaf[],
+  rows: Appending,
 ): Promise<Error | undefined> {
-  const [first] = leaves
-  try {
-    const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new RolledBack('the transaction was rolled back')
-    return undefined
-  } catch (error) {
-    const isKnown =
-      error instanceof RolledBack || (error instanceof DatabaseError && !isOutage(error))
-    if (isKnown || first === undefined) throw error
-    if (await wereRecorded(pool, tenant, first)) return error as Error
-    throw error
+  const statement = appending(rows)
+  const [appended, committed] = await Promise.allSettled([
+    statement && client.query(statement),
+    client.query('commit'),
+  ])
+  if (appended.status === 'rejected' && appended.reason instanceof DatabaseError) {
+    throw appended.reason
   }
+  if (committed.status === 'fulfilled') {
+    if (committed.value.command === 'COMMIT') return undefined
+    throw new RolledBack('the transaction was rolled back')
+  }
+  const error = committed.reason as Error
+  const isKnown = error instanceof DatabaseError && !isOutage(error)
+  const [first] = rows.leaves
+  if (isKnown || first === undefined) throw error
+  if (await wereRecorded(pool, tenant, first)) return error
+  throw error
 }
 
 class RolledBack extends Error {}

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Pool, PoolClient } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { inOrder } from '../../src/db/each.ts'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { bySystem } from '../../src/domain/request.ts'
@@ -164,22 +163,24 @@ describe('what is decided side by side', () => {
 
   it('[F33] waits once for a database that has fallen silent, not once for each statement', async () => {
     const db = await freshDatabase()
-    const client = await db.pool('procura_pdp', 1).connect()
-    let sent = 0
-    const silent = new Proxy(client, {
-      get: (of, name) =>
-        name === 'query'
-          ? () => {
-              sent += 1
-              return Promise.reject(new Error('Query read timeout'))
-            }
-          : bound(of, name),
+    const pool = new Pool({
+      ...{ connectionString: db.url, options: '-c role=procura_pdp', max: 1 },
+      ...{ pipeline: true, query_timeout: 300 },
     })
-    const query = inOrder(silent)
-    const outcomes = await Promise.allSettled([1, 2, 3].map(() => query('select 1')))
-    client.release()
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
-    expect(sent).toBe(1)
+    const log = createLog({ tenant: 'main', pool, door: 'append_decided', sealer })
+    const began = performance.now()
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3].map(() =>
+        log.record(null, async (tx) => {
+          await Promise.all([1, 2].map(() => tx.query('select pg_sleep(2)')))
+          return { entries: [], value: null, answer: null }
+        }),
+      ),
+    )
+    expect(performance.now() - began).toBeLessThan(1000)
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ reason: { code: 'unavailable' } })
+    await pool.end()
   })
 })
 
