@@ -77,9 +77,13 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
     pipeline: true,
     keepAlive: true,
     stream: () => {
-      const socket = gathering(new Socket())
+      const socket = new Socket()
       sockets.add(socket)
-      return socket.once('close', () => sockets.delete(socket))
+      socket.once('close', () => sockets.delete(socket))
+      // To connect undoes what was done to `write` before.
+      return socket.once('connect', () => {
+        gather(socket)
+      })
     },
     types: { getTypeParser },
   })
@@ -95,7 +99,7 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
 }
 
 /** What is written before anybody else has a turn goes out together: each packet wakes the server. */
-function gathering(socket: Socket): Socket {
+function gather(socket: Socket): void {
   const write = socket.write.bind(socket) as (...written: unknown[]) => boolean
   let isHeld = false
   socket.write = (...written: unknown[]) => {
@@ -109,7 +113,6 @@ function gathering(socket: Socket): Socket {
     }
     return write(...written)
   }
-  return socket
 }
 
 /** A goodbye that a silent server does not hear would keep this process from ending. */
