@@ -35,3 +35,7 @@ create index request_key_by_age on procura.request_key (created_at);
 
 -- Nothing encrypted gets smaller: no time is spent on trying.
 alter table procura.sealed_payload alter column ciphertext set storage external;
+-- What fits into its page stays there as it is: to compress an entry, or to store it elsewhere, takes
+-- longer than all else that is done with it.
+alter table procura.sealed_payload set (toast_tuple_target = 8160);
+alter table ledger.leaf set (toast_tuple_target = 4080);

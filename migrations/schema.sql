@@ -421,7 +421,8 @@ CREATE TABLE ledger.leaf (
     CONSTRAINT leaf_check CHECK ((hash = sha256(('\x00'::bytea || convert_to(entry, 'UTF8'::name))))),
     CONSTRAINT leaf_entry_check CHECK ((octet_length(entry) <= 32768)),
     CONSTRAINT leaf_index_check CHECK ((index >= 0))
-);
+)
+WITH (toast_tuple_target='4080');
 
 ALTER TABLE ledger.leaf OWNER TO procura_owner;
 
@@ -756,7 +757,8 @@ CREATE TABLE procura.sealed_payload (
     nonce bytea NOT NULL,
     ciphertext bytea NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
+)
+WITH (toast_tuple_target='8160');
 ALTER TABLE ONLY procura.sealed_payload ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 
 ALTER TABLE procura.sealed_payload OWNER TO procura_owner;

@@ -30,6 +30,9 @@ export interface Held {
   readonly attempts: number
 }
 
+/** What of it is told. */
+type Told = Pick<Held, 'intent' | 'state' | 'endedAt' | 'confirmedDeadAt' | 'eventId'>
+
 export type StopKind = 'sponsor' | 'consent' | 'agent' | 'instance' | 'credential'
 
 /** What the one statement that opens a lease found. */
@@ -146,13 +149,16 @@ function columnsOf(draft: Draft, audience: string | null): JsonObject {
 export async function activateLease(
   tx: Tx,
   tenant: string,
-  { lease, eventId }: Intent,
+  intent: Intent,
   made: Issued,
-): Promise<Held | null> {
-  const row = await tx.each<Row>(activating(tenant), {
-    ...{ id: lease, event_id: eventId, expires_at: made.expiresAt.toISOString() },
+): Promise<Told | null> {
+  const { lease: id, eventId } = intent
+  const row = await tx.each<{ expires_at: Date }>(activating(tenant), {
+    ...{ id, event_id: eventId, expires_at: made.expiresAt.toISOString() },
   })
-  return row === null ? null : heldOf(row)
+  if (row === null) return null
+  const alive = { state: 'active', endedAt: null, confirmedDeadAt: null } as const
+  return { ...alive, intent: { ...intent, expiresAt: row.expires_at }, eventId }
 }
 
 /** By the database's own clock: it is asked together with the turn, whose time nobody knows yet. */
@@ -165,7 +171,7 @@ const activating = (tenant: string): Rowwise => ({
     where l.tenant = $2 and l.id = r.id and l.state = 'minting'
       and least(l.expires_at, r.expires_at) > r.now
       and not exists (select from procura.stop s where ${STOPPED})
-    returning r.n, ${COLUMNS}`,
+    returning r.n, l.expires_at`,
   values: [tenant],
 })
 
@@ -223,7 +229,7 @@ export function heldOf(row: Row): Held {
 }
 
 /** As people and agents are told of it. */
-export function leaseOf({ intent, state, endedAt, confirmedDeadAt, eventId }: Held): Lease {
+export function leaseOf({ intent, state, endedAt, confirmedDeadAt, eventId }: Told): Lease {
   const { lease, decision, connector, tool, argsHash, purpose, level } = intent
   return {
     ...{ id: lease, decision, state, tool, argsHash, purpose, level },

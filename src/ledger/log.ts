@@ -15,6 +15,7 @@ import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { type Appending, appending, type Door } from './append.ts'
 import { createLeaves } from './leaves.ts'
+import { createLine, type Line } from './line.ts'
 import { findAnswer, isTaken } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
 import { takeTurn, type Turn, wereRecorded } from './turn.ts'
@@ -28,11 +29,13 @@ export interface LogOptions {
   readonly pool: Pool
   readonly door: Door
   readonly sealer: Sealer
+  /** Shared by the sides of one process. */
+  readonly line?: Line
 }
 
 /** The ledger as one side writes it. Every failure to commit is 503, with nothing recorded. */
 export function createLog(options: LogOptions): Ledger {
-  const { tenant, pool } = options
+  const { tenant, pool, line = createLine() } = options
   const waiting: Job[] = []
   let isWriting = false
 
@@ -40,7 +43,9 @@ export function createLog(options: LogOptions): Ledger {
     isWriting = true
     try {
       while (waiting.length > 0) {
-        const outage = await write(options, waiting.splice(0, BATCH_MAX))
+        const leave = await line.enter()
+        const outage = await write({ ...options, sent: leave }, waiting.splice(0, BATCH_MAX))
+        leave()
         // Whoever waited behind a database that does not answer has waited long enough.
         if (outage !== null) refuse(waiting.splice(0), outage)
       }
@@ -59,6 +64,11 @@ export function createLog(options: LogOptions): Ledger {
       })
     },
   }
+}
+
+interface Writing extends LogOptions {
+  /** Called when the turn is about to be given back: its commit is on the way. */
+  readonly sent: () => void
 }
 
 interface Job {
@@ -83,7 +93,7 @@ class Spoilt extends Error {
  *
  * @returns the outage, where there was one
  */
-async function write(options: LogOptions, jobs: readonly Job[], tries = 1): Promise<unknown> {
+async function write(options: Writing, jobs: readonly Job[], tries = 1): Promise<unknown> {
   try {
     for (const answer of await inTurn(options, jobs)) answer()
     return null
@@ -115,7 +125,7 @@ function refuse(jobs: readonly Job[], outage: unknown): unknown {
  * One transaction: the turn, each work, one append, the commit. Only then is anybody answered. What
  * needs no answer of what comes before it is sent behind it at once: others wait while this has the turn.
  */
-async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
+async function inTurn(options: Writing, jobs: readonly Job[]): Promise<(() => void)[]> {
   const { tenant, pool } = options
   const client = await pool.connect()
   let broken: Error | undefined
@@ -241,15 +251,17 @@ function inFlight(): BrokerError {
  * @returns why the connection is of no more use, though what was on it is on record
  */
 async function appendAndCommit(
-  { tenant, pool }: LogOptions,
+  { tenant, pool, sent }: Writing,
   client: PoolClient,
   rows: Appending,
 ): Promise<Error | undefined> {
   const statement = appending(rows)
-  const [appended, committed] = await Promise.allSettled([
-    statement && client.query(statement),
+  const both = Promise.allSettled([
+    statement === null ? Promise.resolve(null) : client.query(statement),
     client.query('commit'),
   ])
+  sent()
+  const [appended, committed] = await both
   if (appended.status === 'rejected' && appended.reason instanceof DatabaseError) {
     throw appended.reason
   }

@@ -135,6 +135,27 @@ describe('works that are done side by side', () => {
   })
 })
 
+describe('the same request key at two brokers at once', () => {
+  it('is kept by one of them; the other is told to wait, and takes nobody with it', async () => {
+    const db = await freshDatabase()
+    const [one, other] = [logOf(db.pool('procura_cdp', 1)), logOf(db.pool('procura_cdp', 1))]
+    const key = { caller: 'svc', route: 'POST /v1/redemptions', key: 'key-0001', fingerprint: 'f' }
+    const keyed = (log: typeof one) =>
+      log.record(key, () => Promise.resolve({ ...written('mine'), answer: { id: 'mine' } }))
+    const beside = (log: typeof one) => log.record(null, () => Promise.resolve(written('beside')))
+    await beside(one)
+    const works = [one, other].flatMap((log) => [beside(log), keyed(log), keyed(log), beside(log)])
+    const outcomes = await Promise.allSettled(works)
+    const refused = outcomes.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(3)
+    for (const outcome of refused) {
+      expect(outcome).toMatchObject({ reason: { code: 'idempotency_in_flight' } })
+    }
+    expect(await count(db)).toBe(6)
+    expect(await db.query('select from procura.request_key')).toHaveLength(1)
+  })
+})
+
 describe('what is decided side by side', () => {
   it('[AUD-06] is laid down in the order in which it came, which is that of its debits', async () => {
     const db = await freshDatabase()
