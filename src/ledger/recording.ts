@@ -64,15 +64,20 @@ export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<
   }
 }
 
-/** The transaction as works have it. Nothing is answered before the turn is there. */
+/**
+ * The transaction as works have it. Nothing is answered before the turn is there, and once it is known
+ * that there will be none, nothing is sent: without its `begin` each statement would be an act of its own.
+ */
 function txOf(client: PoolClient, turning: Promise<Turn>): Tx {
   let known: Turn | null = null
+  let isLost = false
   turning.then(
     (turn) => (known = turn),
-    () => null, // Told by `begun`, and by everything that is asked.
+    () => (isLost = true), // Told by `begun`, and by everything that is asked.
   )
   const send = client.query.bind(client) as (...asked: unknown[]) => Promise<unknown>
   const ask = async (...asked: unknown[]) => {
+    if (isLost) return await turning
     const [, answer] = await Promise.all([turning, send(...asked)])
     return answer
   }

@@ -156,6 +156,32 @@ describe('the same request key at two brokers at once', () => {
   })
 })
 
+it('asks nothing outside a transaction when its beginning could not be sent', async () => {
+  const db = await withStock(10)
+  const pool = db.pool('procura_cdp', 1)
+  const unsent = (client: PoolClient) =>
+    new Proxy(client, {
+      get: (of, name) =>
+        name !== 'query'
+          ? bound(of, name)
+          : (...asked: [string]) =>
+              asked[0].startsWith('begin')
+                ? Promise.reject(new Error('not sent'))
+                : of.query(...asked),
+    })
+  const log = logOf(
+    new Proxy(pool, {
+      get: (of, name) =>
+        name === 'connect' ? async () => unsent(await of.connect()) : bound(of, name),
+    }),
+  )
+  const work = log.record(null, async (tx) => written(await take(tx, 'a')))
+  await expect(work).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await db.query(`select amount from public.stock where key = 'a'`)).toEqual([
+    { amount: 10 },
+  ])
+})
+
 describe('what is decided side by side', () => {
   it('[AUD-06] is laid down in the order in which it came, which is that of its debits', async () => {
     const db = await freshDatabase()
