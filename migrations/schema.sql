@@ -375,29 +375,31 @@ ALTER FUNCTION procura.tell_leases(log text) OWNER TO procura_owner;
 --
 
 CREATE FUNCTION procura.unredeemed(log text, after bigint, most integer) RETURNS TABLE(looked bigint, found jsonb)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  with next as materialized (
-    select l.index, l.read
-    from (select index, entry::jsonb as read from ledger.leaf
-          where tenant = log and event_type = 'decision' and index > after
-          order by index limit most) l
-  ), young as (
-    select min(index) as first from next
-    where (read ->> 'recorded_at')::timestamptz >= clock_timestamp() - interval '70 s'
-  ), old as (
-    select next.index, next.read from next, young where index < coalesce(first, index + 1)
-  )
-  select coalesce(max(old.index), after),
-    coalesce(jsonb_agg(jsonb_build_object('credential', d.credential, 'entry', old.read))
-             filter (where d.id is not null), '[]')
-  from old
-  left join procura.decision d
-    on d.tenant = log and d.id = old.read -> 'decision' ->> 'id'
-    and d.answer = 'allow' and d.instance is not null
-    and not exists (select from procura.lease l where l.tenant = log and l.decision_id = d.id)
-$$;
+declare
+  one record;
+  given_up jsonb;
+  up_to bigint := after;
+  never jsonb := '[]';
+begin
+  for one in
+    select l.index, l.entry::jsonb as read from ledger.leaf l
+    where l.tenant = log and l.event_type = 'decision' and l.index > after order by l.index limit most
+  loop
+    exit when (one.read ->> 'recorded_at')::timestamptz >= clock_timestamp() - interval '70 s';
+    up_to := one.index;
+    select jsonb_build_array(jsonb_build_object('credential', d.credential, 'entry', one.read))
+      into given_up
+    from procura.decision d
+    where d.tenant = log and d.id = one.read -> 'decision' ->> 'id'
+      and d.answer = 'allow' and d.instance is not null
+      and not exists (select from procura.lease l where l.tenant = log and l.decision_id = d.id);
+    never := never || coalesce(given_up, '[]');
+  end loop;
+  return query select up_to, never;
+end $$;
 
 ALTER FUNCTION procura.unredeemed(log text, after bigint, most integer) OWNER TO procura_owner;
 
@@ -435,7 +437,8 @@ CREATE TABLE ledger.leaf (
     CONSTRAINT leaf_check CHECK ((hash = sha256(('\x00'::bytea || convert_to(entry, 'UTF8'::name))))),
     CONSTRAINT leaf_entry_check CHECK ((octet_length(entry) <= 32768)),
     CONSTRAINT leaf_index_check CHECK ((index >= 0))
-);
+)
+WITH (toast_tuple_target='4080');
 
 ALTER TABLE ledger.leaf OWNER TO procura_owner;
 
@@ -861,7 +864,9 @@ CREATE TABLE procura.sealed_payload (
     nonce bytea NOT NULL,
     ciphertext bytea NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY procura.sealed_payload ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 
 ALTER TABLE procura.sealed_payload OWNER TO procura_owner;
 
@@ -1499,7 +1504,7 @@ CREATE INDEX lease_live_by_sponsor ON procura.lease USING btree (tenant, sponsor
 -- Name: request_key_by_age; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX request_key_by_age ON procura.request_key USING btree (tenant, created_at);
+CREATE INDEX request_key_by_age ON procura.request_key USING btree (created_at);
 
 --
 -- Name: root_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner

@@ -21,6 +21,7 @@ import { createIdentity } from './identity/authenticate.ts'
 import { createNonces } from './identity/nonce.ts'
 import { createShownProofs } from './identity/shown-proof.ts'
 import { vkeyOf } from './ledger/checkpoint.ts'
+import { createLine } from './ledger/line.ts'
 import { createLog, type LogOptions } from './ledger/log.ts'
 import { pruneKeys } from './ledger/request-keys.ts'
 import { createReader } from './ledger/reader.ts'
@@ -97,8 +98,9 @@ type Shared = ReturnType<typeof createShared>
 function createShared({ config, issuer, keys, pools, log, clock }: Slices) {
   const { tenant, checkpointsFile: file } = config
   const sealer = createSealer(keys.seal)
+  const line = createLine()
   const ledgerOf = (side: Side, door: LogOptions['door']) =>
-    createLog({ tenant, pool: pools[side], door, sealer })
+    createLog({ tenant, pool: pools[side], door, sealer, line })
   const ledgers = {
     front: ledgerOf('front', 'append_registered'),
     pdp: ledgerOf('pdp', 'append_decided'),

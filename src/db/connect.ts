@@ -73,11 +73,17 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
     application_name: name ?? role ?? 'procura',
     connectionTimeoutMillis: limits.connectMs,
     query_timeout: limits.statementMs + SILENCE_MS,
+    // What is asked at once is sent at once, and answered in that order.
+    pipeline: true,
     keepAlive: true,
     stream: () => {
       const socket = new Socket()
       sockets.add(socket)
-      return socket.once('close', () => sockets.delete(socket))
+      socket.once('close', () => sockets.delete(socket))
+      // To connect undoes what was done to `write` before.
+      return socket.once('connect', () => {
+        gather(socket)
+      })
     },
     types: { getTypeParser },
   })
@@ -90,6 +96,23 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
   const end: () => Promise<void> = pool.end.bind(pool)
   pool.end = ended(end, sockets)
   return pool
+}
+
+/** What is written before anybody else has a turn goes out together: each packet wakes the server. */
+function gather(socket: Socket): void {
+  const write = socket.write.bind(socket) as (...written: unknown[]) => boolean
+  let isHeld = false
+  socket.write = (...written: unknown[]) => {
+    if (!isHeld) {
+      isHeld = true
+      socket.cork()
+      process.nextTick(() => {
+        isHeld = false
+        socket.uncork()
+      })
+    }
+    return write(...written)
+  }
 }
 
 /** A goodbye that a silent server does not hear would keep this process from ending. */
@@ -167,7 +190,7 @@ async function begin(client: ClientBase): Promise<Tx> {
   const now = told.rows[0]?.now
   if (!now) throw new Error('The database did not tell its time')
   const query = client.query.bind(client)
-  return { query, each: eachOn(query), now }
+  return { query, each: eachOn(query), now, begun: Promise.resolve() }
 }
 
 /** `int8` as a number: a count or an index. One that a number cannot hold is an error, not rounded. */

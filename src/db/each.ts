@@ -1,5 +1,5 @@
 /** One statement for many rows: whoever asks at the same time shares a round trip, and a commit. */
-import type { ClientBase, Pool, QueryConfig, QueryResult } from 'pg'
+import type { ClientBase, Pool, QueryResult } from 'pg'
 import type { JsonObject } from '../domain/json.ts'
 import { unavailable, type UnavailableInput } from '../domain/problems.ts'
 import type { Each, Rowwise } from '../domain/tx.ts'
@@ -44,26 +44,6 @@ export function eachOf(pool: Pool, input: UnavailableInput = 'database'): Each {
       throw isOutage(error) ? unavailable(input, error) : error
     }
   }
-}
-
-/**
- * A connection whose statements wait for each other, in the order in which they were asked for. After
- * one that was not answered none is sent: each would wait as long again.
- */
-export function inOrder(client: ClientBase): Query {
-  let last: Promise<unknown> = Promise.resolve()
-  let lost: Error | null = null
-  const query = (config: QueryConfig | string, values?: unknown[]) => {
-    const result = last.then(() => {
-      if (lost !== null) throw lost
-      return client.query(config as string, values)
-    })
-    last = result.catch((error: unknown) => {
-      if (error instanceof Error && isOutage(error)) lost = error
-    })
-    return result
-  }
-  return query as Query
 }
 
 interface Asked {

@@ -66,6 +66,7 @@ export async function conclude(
 class NotOurs extends Error {}
 
 async function finish(tx: Tx, tenant: string, conclusion: Conclusion): Promise<boolean> {
+  await tx.begun
   const { intent, reason, from, claim = null } = conclusion
   const { rowCount } = await tx.query({
     name: 'lease_finish',

@@ -52,6 +52,9 @@ export interface Held {
   readonly attempts: number
 }
 
+/** What of it is told. */
+type Told = Pick<Held, 'intent' | 'state' | 'endedAt' | 'confirmedDeadAt' | 'eventId'>
+
 /** A freeze, or what was stopped. */
 export type StopKind = 'frozen' | Exclude<RevocationKind, 'session'> | 'key'
 
@@ -130,6 +133,7 @@ export async function openFailed(
   draft: Draft,
   audience: string | null,
 ): Promise<boolean> {
+  await tx.begun
   const failed = await tx.each(failing(tenant, tx.now), {
     ...columnsOf(draft, audience),
     expires_at: draft.expiresAt.toISOString(),
@@ -171,25 +175,29 @@ function columnsOf(draft: Draft, audience: string | null): JsonObject {
 export async function activateLease(
   tx: Tx,
   tenant: string,
-  { lease, eventId }: Intent,
+  intent: Intent,
   made: Issued,
-): Promise<Held | null> {
-  const row = await tx.each<Row>(activating(tenant, tx.now), {
-    ...{ id: lease, event_id: eventId, expires_at: made.expiresAt.toISOString() },
+): Promise<Told | null> {
+  const { lease: id, eventId } = intent
+  const row = await tx.each<{ expires_at: Date }>(activating(tenant), {
+    ...{ id, event_id: eventId, expires_at: made.expiresAt.toISOString() },
   })
-  return row === null ? null : heldOf(row)
+  if (row === null) return null
+  const alive = { state: 'active', endedAt: null, confirmedDeadAt: null } as const
+  return { ...alive, intent: { ...intent, expiresAt: row.expires_at }, eventId }
 }
 
-const activating = (tenant: string, now: Date): Rowwise => ({
+/** By the database's own clock: it is asked together with the turn, whose time nobody knows yet. */
+const activating = (tenant: string): Rowwise => ({
   name: 'lease_activate',
-  text: `update procura.lease l set state = 'active', updated_at = $3, event_id = r.event_id,
+  text: `update procura.lease l set state = 'active', updated_at = r.now, event_id = r.event_id,
       expires_at = least(l.expires_at, r.expires_at)
-    from jsonb_to_recordset($1::jsonb)
-      as r (n int, id text, event_id text, expires_at timestamptz)
+    from (select r.*, clock_timestamp() as now from jsonb_to_recordset($1::jsonb)
+      as r (n int, id text, event_id text, expires_at timestamptz) offset 0) r
     where l.tenant = $2 and l.id = r.id and l.state = 'minting'
-      and least(l.expires_at, r.expires_at) > $3 and ${STANDS}
-    returning r.n, ${COLUMNS}`,
-  values: [tenant, now],
+      and least(l.expires_at, r.expires_at) > r.now and ${STANDS}
+    returning r.n, l.expires_at`,
+  values: [tenant],
 })
 
 /** Null where there is no such lease. `now` is the database's. */
@@ -232,7 +240,7 @@ export function heldOf(row: Row): Held {
 }
 
 /** As people and agents are told of it. */
-export function leaseOf({ intent, state, endedAt, confirmedDeadAt, eventId }: Held): Lease {
+export function leaseOf({ intent, state, endedAt, confirmedDeadAt, eventId }: Told): Lease {
   const { lease, decision, connector, tool, argsHash, purpose, level } = intent
   return {
     ...{ id: lease, decision, state, tool, argsHash, purpose, level },

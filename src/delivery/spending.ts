@@ -95,6 +95,7 @@ async function spend(
   { audience }: ProvenService,
   { id, expiresAt }: MintedToken,
 ): Promise<Intent> {
+  await tx.begun
   const { rows } = await tx.query<Row>({
     name: 'lease_spend',
     text: `update procura.lease l

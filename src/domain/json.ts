@@ -77,12 +77,16 @@ export function canonical(value: Json): string {
 function canonicalObject(value: unknown): string {
   if (!isPlain(value)) throw new TypeError('a value is not plain JSON')
   // RFC 8785 §3.2.3 sorts by UTF-16 code units, which is how `sort` compares strings.
-  const names = Object.keys(value).sort()
-  const members = names.map((name) => `${canonicalString(name)}:${canonical(value[name] as Json)}`)
-  return `{${members.join(',')}}`
+  let members = ''
+  for (const name of Object.keys(value).sort()) {
+    if (members !== '') members += ','
+    members += `${canonicalString(name)}:${canonical(value[name] as Json)}`
+  }
+  return `{${members}}`
 }
 
 function canonicalString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
   if (LONE_SURROGATE.test(text)) throw new TypeError('a string is not well-formed Unicode')
   return JSON.stringify(text)
 }
@@ -189,9 +193,14 @@ function scanString(state: Scan): string {
       throw new JsonError('bad_encoding', `A string is not well-formed Unicode ${place(state)}`)
     }
   }
-  if (Buffer.byteLength(value) > state.limits.stringBytes) throw complex('bytes in a string')
+  if (isLonger(value, state.limits.stringBytes)) throw complex('bytes in a string')
   state.at = end
   return value
+}
+
+/** No UTF-16 unit takes more than three bytes: most strings need not be measured. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && Buffer.byteLength(text) > bytes
 }
 
 function endOfString(state: Scan): number {
@@ -245,8 +254,14 @@ function decimalOf(written: string): string {
 
 /** Skips white space; the character there, or '' at the end. */
 function markAt(state: Scan): string {
-  take(state, SPACES)
-  return state.text.charAt(state.at)
+  const { text } = state
+  while (isSpace(text.charCodeAt(state.at))) state.at += 1
+  return text.charAt(state.at)
+}
+
+/** RFC 8259 §2: these four, and no other. */
+function isSpace(unit: number): boolean {
+  return unit === SPACE || unit === TAB || unit === LINE_FEED || unit === CARRIAGE_RETURN
 }
 
 function take(state: Scan, pattern: RegExp): string {
@@ -270,10 +285,14 @@ function place({ at }: Pick<Scan, 'at'>): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const LONE_SURROGATE = /\p{Surrogate}/u
-const SPACES = /[ \t\n\r]*/y
+/** What stands in JSON as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/
 const LITERAL = /true|false|null/y
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const NON_FINITE = /[+-]?(?:NaN|Infinity)/y
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const SPACE = 0x20
+const TAB = 0x09
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d

@@ -5,8 +5,13 @@ import type { JsonObject } from './json.ts'
 export interface Tx {
   readonly query: ClientBase['query']
   readonly each: Each
-  /** The database's clock when the transaction took its turn. Expiry is judged by it. */
+  /**
+   * The database's clock when the transaction took its turn. Expiry is judged by it. A work of the
+   * ledger may begin before its turn is there: then it is known once anything was answered.
+   */
   readonly now: Date
+  /** Resolves when `now` is known. */
+  readonly begun: Promise<unknown>
 }
 
 /** A statement that answers for many rows at once, each with an outcome of its own. */

@@ -1,6 +1,6 @@
 /** One statement that appends a batch, with all that lies beside it: it is all there, or none of it. */
+import type { QueryConfig } from 'pg'
 import type { JsonObject } from '../domain/json.ts'
-import type { Tx } from '../domain/tx.ts'
 import type { Leaves } from './leaves.ts'
 
 /** Each side appends through its own, which takes its own events only. */
@@ -10,30 +10,25 @@ export interface Appending extends Pick<Leaves, 'leaves' | 'sealed' | 'decisions
   readonly tenant: string
   readonly door: Door
   readonly first: number
-  /** What is kept under request keys. */
+  /** What is kept under request keys. A key that is taken fails the statement. */
   readonly keys: readonly JsonObject[]
 }
 
-/** Appends; the places, among `keys`, of those that were free, and are kept now. */
-export async function append(
-  tx: Tx,
-  { tenant, door, first, leaves, sealed, decisions, keys }: Appending,
-): Promise<ReadonlySet<number>> {
-  const beside = PARTS.filter(({ of }) => ({ sealed, decisions, keys })[of].length > 0)
+/** The statement that appends; `null` where there is nothing to append. */
+export function appending(rows: Appending): QueryConfig | null {
+  const { tenant, door, first, leaves, sealed, decisions, keys } = rows
+  if (leaves.length === 0 && keys.length === 0) return null
+  const beside = PARTS.filter(({ of }) => rows[of].length > 0)
   const parts = beside.map(({ text }) => text).join(', ')
-  const isKeyed = keys.length > 0
-  const { rows } = await tx.query<{ kept: number[] | null }>({
+  return {
     name: [door, ...beside.map(({ of }) => of)].join(' '),
     text: `${parts && `with beside as (select $4::jsonb as beside), ${parts}`}
-      select ledger.${door}($1, $2, $3::text[]),
-        ${isKeyed ? 'array(select k.n from keys k join kept using (caller, route, key))' : 'null'} as kept
-      ${parts ? '' : `where $4::jsonb is not null`}`,
+      select ledger.${door}($1, $2, $3::text[]) ${parts ? '' : `where $4::jsonb is not null`}`,
     values: [
       ...[tenant, first, leaves.map(({ text }) => text)],
-      JSON.stringify({ sealed, decisions, keys: keys.map((key, n) => ({ n, ...key })) }),
+      JSON.stringify({ sealed, decisions, keys }),
     ],
-  })
-  return new Set(rows[0]?.kept ?? [])
+  }
 }
 
 const PARTS = [
@@ -57,16 +52,11 @@ const PARTS = [
         credential text, approval text, event_id text))`,
   },
   {
-    // Of those that come with the same key at once, the first is kept.
     of: 'keys',
     text: `keys as (
-      select distinct on (caller, route, key) r.*
-      from beside, jsonb_to_recordset(beside -> 'keys')
-        as r (n int, caller text, route text, key text, fingerprint text, answer jsonb)
-      order by caller, route, key, n
-    ), kept as (
       insert into procura.request_key (tenant, caller, route, key, fingerprint, answer)
-      select $1, caller, route, key, fingerprint, answer from keys
-      on conflict do nothing returning caller, route, key)`,
+      select $1, caller, route, key, fingerprint, answer
+      from beside, jsonb_to_recordset(beside -> 'keys')
+        as r (caller text, route text, key text, fingerprint text, answer jsonb))`,
   },
 ] as const

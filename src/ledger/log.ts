@@ -4,46 +4,46 @@
  * The turn (one lock for the whole log) is taken first and held to the end, so that every recorded
  * act sees all that was recorded before it, on whichever replica, and nothing gets in between.
  */
-import { DatabaseError, type Pool, type PoolClient } from 'pg'
-import { eachOn, inOrder } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
-import type { JsonObject } from '../domain/json.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
-import { BrokerError, unavailable } from '../domain/problems.ts'
-import { Recorded } from '../domain/recorded.ts'
+import { unavailable } from '../domain/problems.ts'
+import type { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import { append, type Door } from './append.ts'
-import { createLeaves, type Leaf } from './leaves.ts'
+import { createLine, type Line } from './line.ts'
+import { inTurn, isContention, type Job, type Recording, Spoilt } from './recording.ts'
 import { findAnswer } from './request-keys.ts'
-import type { Sealer } from './sealed.ts'
-import { takeTurn, type Turn, wereRecorded } from './turn.ts'
 
 const BATCH_MAX = 64
 const TRIES_MAX = 3
 
-export interface LogOptions {
-  readonly tenant: string
-  /** Connections of the side that writes; they may use its own door only. */
-  readonly pool: Pool
-  readonly door: Door
-  readonly sealer: Sealer
+export interface LogOptions extends Omit<Recording, 'sent'> {
+  /** Shared by the sides of one process. */
+  readonly line?: Line
 }
 
 /** The ledger as one side writes it. Every failure to commit is 503, with nothing recorded. */
 export function createLog(options: LogOptions): Ledger {
-  const { tenant, pool } = options
+  const { tenant, pool, line = createLine() } = options
   const waiting: Job[] = []
   let isWriting = false
+
+  /** What came while it stood in line goes together. */
+  async function writeNext(): Promise<void> {
+    const leave = await line.enter()
+    try {
+      const outage = await write({ ...options, sent: leave }, waiting.splice(0, BATCH_MAX))
+      // Whoever waited behind a database that does not answer has waited long enough.
+      if (outage !== null) refuse(waiting.splice(0), outage)
+    } finally {
+      leave()
+    }
+  }
 
   async function drain(): Promise<void> {
     isWriting = true
     try {
-      while (waiting.length > 0) {
-        const outage = await write(options, waiting.splice(0, BATCH_MAX))
-        // Whoever waited behind a database that does not answer has waited long enough.
-        if (outage !== null) refuse(waiting.splice(0), outage)
-      }
+      while (waiting.length > 0) await writeNext()
     } finally {
       isWriting = false
     }
@@ -61,29 +61,13 @@ export function createLog(options: LogOptions): Ledger {
   }
 }
 
-interface Job {
-  readonly key: RequestKey | null
-  readonly work: (tx: Tx) => Promise<Written<unknown>>
-  readonly resolve: (recorded: Recorded<unknown>) => void
-  readonly reject: (reason: unknown) => void
-}
-
-/** A job of the batch threw: nothing of the batch was done. */
-class Spoilt extends Error {
-  readonly by: ReadonlyMap<Job, unknown>
-  constructor(by: ReadonlyMap<Job, unknown>) {
-    super('a batch was spoilt')
-    this.by = by
-  }
-}
-
 /**
  * Records a batch and answers each job. A job that throws takes nobody with it: the others are
  * recorded without it, and it has another try alone, so that it is told what holds by then.
  *
  * @returns the outage, where there was one
  */
-async function write(options: LogOptions, jobs: readonly Job[], tries = 1): Promise<unknown> {
+async function write(options: Recording, jobs: readonly Job[], tries = 1): Promise<unknown> {
   try {
     for (const answer of await inTurn(options, jobs)) answer()
     return null
@@ -109,143 +93,4 @@ async function write(options: LogOptions, jobs: readonly Job[], tries = 1): Prom
 function refuse(jobs: readonly Job[], outage: unknown): unknown {
   for (const { reject } of jobs) reject(unavailable('ledger', outage))
   return outage
-}
-
-/** One transaction: the turn, each work, one append, the commit. Only then is anybody answered. */
-async function inTurn(options: LogOptions, jobs: readonly Job[]): Promise<(() => void)[]> {
-  const { tenant, pool } = options
-  const client = await pool.connect()
-  let broken: Error | undefined
-  try {
-    const turn = await takeTurn(client, tenant)
-    const query = inOrder(client)
-    const tx: Tx = { query, each: eachOn(query), now: turn.now }
-    const written = await workAll(options, tx, jobs)
-    const { leaves, answers } = await layDown(options, { tx, turn }, written)
-    broken = await commit(options, client, leaves)
-    return answers
-  } catch (error) {
-    broken = await rolledBack(client, error)
-    throw error
-  } finally {
-    client.release(broken)
-  }
-}
-
-/**
- * Runs the works. Those that register go one after another, for they may touch each other; those
- * that decide or deliver go side by side, for each changes only what one conditional statement of
- * its own lets it, and so their statements can be asked together.
- *
- * @returns what they wrote, in the order in which the database did it: debits are made in the order
- *   in which the decisions came; whatever ends a lease is done when its work is
- * @throws Spoilt by those that threw
- */
-async function workAll(
-  { door }: LogOptions,
-  tx: Tx,
-  jobs: readonly Job[],
-): Promise<(readonly [Job, Written<unknown>])[]> {
-  const done: (readonly [Job, Written<unknown>])[] = []
-  const spoilt = new Map<Job, unknown>()
-  const run = async (job: Job) => {
-    try {
-      done.push([job, await job.work(tx)])
-    } catch (error) {
-      spoilt.set(job, error)
-    }
-  }
-  if (door === 'append_registered') {
-    for (const job of jobs) if (spoilt.size === 0) await run(job)
-  } else {
-    await Promise.all(jobs.map(run))
-  }
-  checkSpoilt(spoilt)
-  if (door !== 'append_decided') return done
-  const came = new Map(jobs.map((job, at) => [job, at]))
-  return done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
-}
-
-function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
-  for (const error of spoilt.values()) if (isOutage(error) || isContention(error)) throw error
-  if (spoilt.size > 0) throw new Spoilt(spoilt)
-}
-
-/**
- * Appends what was written, in the order in which the works were done, with what lies beside it.
- *
- * @throws Spoilt by those whose key somebody else had used
- */
-async function layDown(
-  { tenant, door, sealer }: LogOptions,
-  { tx, turn }: { tx: Tx; turn: Turn },
-  written: readonly (readonly [Job, Written<unknown>])[],
-): Promise<{ leaves: readonly Leaf[]; answers: (() => void)[] }> {
-  const { add, ...rows } = createLeaves(sealer, turn)
-  const keyed: Job[] = []
-  const keys: JsonObject[] = []
-  const answers: (() => void)[] = []
-  for (const [job, { entries, value, answer }] of written) {
-    const [first] = entries.map(add)
-    const { index = turn.next, eventId = '' } = first ?? {}
-    if (job.key !== null && answer !== null) {
-      keyed.push(job)
-      keys.push({ ...job.key, answer })
-    }
-    answers.push(() => {
-      job.resolve(Recorded.onRecord(value, index, eventId))
-    })
-  }
-  if (rows.leaves.length > 0 || keys.length > 0) {
-    const kept = await append(tx, { tenant, door, first: turn.next, ...rows, keys })
-    const late = keyed.filter((_, n) => !kept.has(n))
-    checkSpoilt(new Map(late.map((job) => [job, inFlight()])))
-  }
-  return { leaves: rows.leaves, answers }
-}
-
-/** Of two that come with the same key at once, one is recorded; the other is told to wait. */
-function inFlight(): BrokerError {
-  return new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
-}
-
-/**
- * Commits. Where the answer to that was lost, whoever has the next turn can see what became of it:
- * the turn is given back only when the transaction is over.
- *
- * @returns why the connection is of no more use, though what was on it is on record
- */
-async function commit(
-  { tenant, pool }: LogOptions,
-  client: PoolClient,
-  leaves: readonly Leaf[],
-): Promise<Error | undefined> {
-  const [first] = leaves
-  try {
-    const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new RolledBack('the transaction was rolled back')
-    return undefined
-  } catch (error) {
-    const isKnown =
-      error instanceof RolledBack || (error instanceof DatabaseError && !isOutage(error))
-    if (isKnown || first === undefined) throw error
-    if (await wereRecorded(pool, tenant, first)) return error as Error
-    throw error
-  }
-}
-
-class RolledBack extends Error {}
-
-/** Undefined when it was; else why the connection is not used again. */
-async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
-  if (error instanceof Error && isOutage(error)) return error
-  return await client.query('rollback').then(
-    () => undefined,
-    (failed: unknown) => failed as Error,
-  )
-}
-
-/** Deadlock or serialization failure: nothing was done, and doing it again may work. */
-function isContention(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^40(P01|001)$/.test(String(error.code))
 }

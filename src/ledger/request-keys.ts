@@ -5,7 +5,7 @@ import { eachOf } from '../db/each.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { RequestKey } from '../domain/request.ts'
-import type { Rowwise } from '../domain/tx.ts'
+import type { Rowwise, Tx } from '../domain/tx.ts'
 
 const PRUNE_MAX = 5000
 
@@ -22,6 +22,15 @@ export function findAnswer(pool: Pool, tenant: string) {
     if (kept.fingerprint !== fingerprint) throw new BrokerError('idempotency_mismatch')
     return kept.answer
   }
+}
+
+/**
+ * Whether somebody has this key, asked in a turn: it stays so until the end of the turn, for keys are
+ * kept in turns only.
+ */
+export async function isTaken(tx: Tx, tenant: string, key: RequestKey): Promise<boolean> {
+  const { caller, route, key: name } = key
+  return (await tx.each(found(tenant), { caller, route, key: name })) !== null
 }
 
 const found = (tenant: string): Rowwise => ({

@@ -15,7 +15,10 @@ interface Row {
   readonly last: string | null
 }
 
-/** Begins a transaction and waits for the turn: one message for both. */
+/**
+ * Begins a transaction and waits for the turn: one message for both. What is sent behind it is in that
+ * transaction, or refused: it has begun before the turn can fail.
+ */
 export async function takeTurn(client: ClientBase, tenant: string): Promise<Turn> {
   const answers: unknown = await client.query(
     `begin; select next, now, last_recorded_at as last from ledger.turn(${escapeLiteral(tenant)})`,

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Pool, PoolClient } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { inOrder } from '../../src/db/each.ts'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { bySystem } from '../../src/domain/request.ts'
@@ -136,6 +135,53 @@ describe('works that are done side by side', () => {
   })
 })
 
+describe('the same request key at two brokers at once', () => {
+  it('is kept by one of them; the other is told to wait, and takes nobody with it', async () => {
+    const db = await freshDatabase()
+    const [one, other] = [logOf(db.pool('procura_cdp', 1)), logOf(db.pool('procura_cdp', 1))]
+    const key = { caller: 'svc', route: 'POST /v1/redemptions', key: 'key-0001', fingerprint: 'f' }
+    const keyed = (log: typeof one) =>
+      log.record(key, () => Promise.resolve({ ...written('mine'), answer: { id: 'mine' } }))
+    const beside = (log: typeof one) => log.record(null, () => Promise.resolve(written('beside')))
+    await beside(one)
+    const works = [one, other].flatMap((log) => [beside(log), keyed(log), keyed(log), beside(log)])
+    const outcomes = await Promise.allSettled(works)
+    const refused = outcomes.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(3)
+    for (const outcome of refused) {
+      expect(outcome).toMatchObject({ reason: { code: 'idempotency_in_flight' } })
+    }
+    expect(await count(db)).toBe(6)
+    expect(await db.query('select from procura.request_key')).toHaveLength(1)
+  })
+})
+
+it('asks nothing outside a transaction when its beginning could not be sent', async () => {
+  const db = await withStock(10)
+  const pool = db.pool('procura_cdp', 1)
+  const unsent = (client: PoolClient) =>
+    new Proxy(client, {
+      get: (of, name) =>
+        name !== 'query'
+          ? bound(of, name)
+          : (...asked: [string]) =>
+              asked[0].startsWith('begin')
+                ? Promise.reject(new Error('not sent'))
+                : of.query(...asked),
+    })
+  const log = logOf(
+    new Proxy(pool, {
+      get: (of, name) =>
+        name === 'connect' ? async () => unsent(await of.connect()) : bound(of, name),
+    }),
+  )
+  const work = log.record(null, async (tx) => written(await take(tx, 'a')))
+  await expect(work).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await db.query(`select amount from public.stock where key = 'a'`)).toEqual([
+    { amount: 10 },
+  ])
+})
+
 describe('what is decided side by side', () => {
   it('[AUD-06] is laid down in the order in which it came, which is that of its debits', async () => {
     const db = await freshDatabase()
@@ -164,22 +210,24 @@ describe('what is decided side by side', () => {
 
   it('[F33] waits once for a database that has fallen silent, not once for each statement', async () => {
     const db = await freshDatabase()
-    const client = await db.pool('procura_pdp', 1).connect()
-    let sent = 0
-    const silent = new Proxy(client, {
-      get: (of, name) =>
-        name === 'query'
-          ? () => {
-              sent += 1
-              return Promise.reject(new Error('Query read timeout'))
-            }
-          : bound(of, name),
+    const pool = new Pool({
+      ...{ connectionString: db.url, options: '-c role=procura_pdp', max: 1 },
+      ...{ pipeline: true, query_timeout: 300 },
     })
-    const query = inOrder(silent)
-    const outcomes = await Promise.allSettled([1, 2, 3].map(() => query('select 1')))
-    client.release()
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
-    expect(sent).toBe(1)
+    const log = createLog({ tenant: 'main', pool, door: 'append_decided', sealer })
+    const began = performance.now()
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3].map(() =>
+        log.record(null, async (tx) => {
+          await Promise.all([1, 2].map(() => tx.query('select pg_sleep(2)')))
+          return { entries: [], value: null, answer: null }
+        }),
+      ),
+    )
+    expect(performance.now() - began).toBeLessThan(1000)
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ reason: { code: 'unavailable' } })
+    await pool.end()
   })
 })
 

@@ -1,0 +1,220 @@
+/** One batch in one transaction: what needs no answer of what comes before it is sent behind it at once. */
+import { DatabaseError, type Pool, type PoolClient } from 'pg'
+import { eachOn } from '../db/each.ts'
+import { isOutage } from '../db/outage.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { Written } from '../domain/ports.ts'
+import { BrokerError } from '../domain/problems.ts'
+import { Recorded } from '../domain/recorded.ts'
+import type { RequestKey } from '../domain/request.ts'
+import type { Tx } from '../domain/tx.ts'
+import { type Appending, appending, type Door } from './append.ts'
+import { createLeaves } from './leaves.ts'
+import { isTaken } from './request-keys.ts'
+import type { Sealer } from './sealed.ts'
+import { takeTurn, type Turn, wereRecorded } from './turn.ts'
+
+export interface Recording {
+  readonly tenant: string
+  /** Connections of the side that writes; they may use its own door only. */
+  readonly pool: Pool
+  readonly door: Door
+  readonly sealer: Sealer
+  /** Called when the turn is about to be given back: its commit is on the way. */
+  readonly sent: () => void
+}
+
+export interface Job {
+  readonly key: RequestKey | null
+  readonly work: (tx: Tx) => Promise<Written<unknown>>
+  readonly resolve: (recorded: Recorded<unknown>) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** A job of the batch threw: nothing of the batch was done. */
+export class Spoilt extends Error {
+  readonly by: ReadonlyMap<Job, unknown>
+  constructor(by: ReadonlyMap<Job, unknown>) {
+    super('a batch was spoilt')
+    this.by = by
+  }
+}
+
+/**
+ * One transaction: the turn, each work, one append, the commit. Only then is anybody answered. What
+ * needs no answer of what comes before it is sent behind it at once: others wait while this has the turn.
+ */
+export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<(() => void)[]> {
+  const { tenant, pool } = options
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    const turning = takeTurn(client, tenant)
+    const { done, spoilt } = await workAll(options, txOf(client, turning), jobs)
+    const turn = await turning // Without it all else has failed as well, and for this reason.
+    checkSpoilt(spoilt)
+    const { rows, answers } = layDown(options, turn, done)
+    broken = await appendAndCommit(options, client, rows)
+    return answers
+  } catch (error) {
+    broken = await rolledBack(client, error)
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/**
+ * The transaction as works have it. Nothing is answered before the turn is there, and once it is known
+ * that there will be none, nothing is sent: without its `begin` each statement would be an act of its own.
+ */
+function txOf(client: PoolClient, turning: Promise<Turn>): Tx {
+  let known: Turn | null = null
+  let isLost = false
+  turning.then(
+    (turn) => (known = turn),
+    () => (isLost = true), // Told by `begun`, and by everything that is asked.
+  )
+  const send = client.query.bind(client) as (...asked: unknown[]) => Promise<unknown>
+  const ask = async (...asked: unknown[]) => {
+    if (isLost) return await turning
+    const [, answer] = await Promise.all([turning, send(...asked)])
+    return answer
+  }
+  const query = ask as unknown as Tx['query']
+  return {
+    ...{ query, each: eachOn(query), begun: turning },
+    get now() {
+      if (known === null) throw new TypeError('a work has not waited for its turn')
+      return known.now
+    },
+  }
+}
+
+type Done = readonly (readonly [Job, Written<unknown>])[]
+
+/**
+ * Runs the works. Those that register go one after another, for they may touch each other; those
+ * that decide or deliver go side by side, for each changes only what one conditional statement of
+ * its own lets it, and so their statements can be asked together, and with the turn.
+ *
+ * @returns what they wrote, in the order in which the database did it: debits are made in the order
+ *   in which the decisions came; whatever ends a lease is done when its work is
+ */
+async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]) {
+  const done: (readonly [Job, Written<unknown>])[] = []
+  const spoilt = new Map<Job, unknown>()
+  const run = async (job: Job) => {
+    const { key, work } = job
+    try {
+      const looked = key === null ? Promise.resolve(false) : isTaken(tx, tenant, key)
+      const [isLate, written] = await Promise.all([looked, work(tx)])
+      if (isLate && written.answer !== null) throw inFlight()
+      done.push([job, written])
+    } catch (error) {
+      spoilt.set(job, error)
+    }
+  }
+  if (door === 'append_registered') {
+    await tx.begun
+    for (const job of jobs) if (spoilt.size === 0) await run(job)
+  } else {
+    await Promise.all(jobs.map(run))
+  }
+  if (door !== 'append_decided') return { done, spoilt }
+  const came = new Map(jobs.map((job, at) => [job, at]))
+  done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
+  return { done, spoilt }
+}
+
+function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
+  for (const error of spoilt.values()) if (isOutage(error) || isContention(error)) throw error
+  if (spoilt.size > 0) throw new Spoilt(spoilt)
+}
+
+/**
+ * What is appended, in the order in which the works were done, with what lies beside it.
+ *
+ * @throws Spoilt by those whose key somebody before them in the batch has
+ */
+function layDown(
+  { tenant, door, sealer }: Recording,
+  turn: Turn,
+  done: Done,
+): { rows: Appending; answers: (() => void)[] } {
+  const { add, ...rows } = createLeaves(sealer, turn)
+  const keys = new Map<string, JsonObject>()
+  const late = new Map<Job, unknown>()
+  const answers: (() => void)[] = []
+  for (const [job, { entries, value, answer }] of done) {
+    const [first] = entries.map(add)
+    const { index = turn.next, eventId = '' } = first ?? {}
+    if (job.key !== null && answer !== null) {
+      const name = JSON.stringify([job.key.caller, job.key.route, job.key.key])
+      if (keys.has(name)) late.set(job, inFlight())
+      keys.set(name, { ...job.key, answer })
+    }
+    answers.push(() => {
+      job.resolve(Recorded.onRecord(value, index, eventId))
+    })
+  }
+  checkSpoilt(late)
+  return { rows: { tenant, door, first: turn.next, ...rows, keys: [...keys.values()] }, answers }
+}
+
+/** Of two that come with the same key at once, one is recorded; the other is told to wait. */
+function inFlight(): BrokerError {
+  return new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
+}
+
+/**
+ * Both are sent at once: what could not be appended, the database does not commit. Where the answer
+ * was lost, whoever has the next turn can see what became of it: the turn is given back only when the
+ * transaction is over.
+ *
+ * @returns why the connection is of no more use, though what was on it is on record
+ */
+async function appendAndCommit(
+  { tenant, pool, sent }: Recording,
+  client: PoolClient,
+  rows: Appending,
+): Promise<Error | undefined> {
+  const statement = appending(rows)
+  const both = Promise.allSettled([
+    statement === null ? Promise.resolve(null) : client.query(statement),
+    client.query('commit'),
+  ])
+  sent()
+  const [appended, committed] = await both
+  if (appended.status === 'rejected') {
+    // Where the answer to both was lost, it is the commit's that counts.
+    const isToldApart = appended.reason instanceof DatabaseError || committed.status === 'fulfilled'
+    if (isToldApart) throw appended.reason
+  }
+  if (committed.status === 'fulfilled') {
+    if (committed.value.command === 'COMMIT') return undefined
+    throw new RolledBack('the transaction was rolled back')
+  }
+  const error = committed.reason as Error
+  const isKnown = error instanceof DatabaseError && !isOutage(error)
+  const [first] = rows.leaves
+  if (isKnown || first === undefined) throw error
+  if (await wereRecorded(pool, tenant, first)) return error
+  throw error
+}
+
+class RolledBack extends Error {}
+
+/** Undefined when it was; else why the connection is not used again. */
+async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
+  if (error instanceof Error && isOutage(error)) return error
+  return await client.query('rollback').then(
+    () => undefined,
+    (failed: unknown) => failed as Error,
+  )
+}
+
+/** Deadlock or serialization failure: nothing was done, and doing it again may work. */
+export function isContention(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^40(P01|001)$/.test(String(error.code))
+}
