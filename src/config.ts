@@ -30,6 +30,7 @@ export interface Config {
   readonly tenantPerSecond: number | null
   readonly concurrentMax: number
   readonly proxies: readonly string[]
+  readonly rootSecondsMax: number
   readonly workers: number | 'auto'
   readonly trust: Trust
 }
@@ -94,6 +95,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Loaded {
     tenantPerSecond: values.PROCURA_TENANT_REQUESTS_PER_SECOND ?? null,
     concurrentMax: values.PROCURA_CONCURRENT,
     proxies: values.PROCURA_TRUSTED_PROXIES,
+    rootSecondsMax: values.PROCURA_ROOT_TTL_SECONDS,
     workers: values.PROCURA_WORKERS,
     trust,
   })

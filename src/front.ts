@@ -66,6 +66,7 @@ export function createFront(slices: Slices, parts: Fronted): Made {
     metadata: {
       version: VERSION,
       dpopNonce: config.dpopNonce,
+      rootSecondsMax: config.rootSecondsMax,
       securityTxt: () => securityTxt(config.securityContact, issuer, clock()),
       ledger: parts.ledgerKey,
       jwks: {

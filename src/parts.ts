@@ -35,7 +35,6 @@ import { createRevocation } from './revocation/revocation.ts'
 import { createTokenRevoker } from './revoking.ts'
 
 const CONSENT_DAYS_MAX = 90
-const ROOT_SECONDS_MAX = 8 * 3600
 const SIGN_IN_SECONDS_MAX = 8 * 3600
 const OPEN_APPROVALS_MAX = 50
 
@@ -142,7 +141,7 @@ async function createDeciding(slices: Slices, shared: Shared) {
     ...{ ...front, signInAgeMax: SIGN_IN_SECONDS_MAX, openMax: OPEN_APPROVALS_MAX },
   })
   const delegations = createDelegations({
-    ...{ tenant, issuer, pools, ledger: ledgers.front, secondsMax: ROOT_SECONDS_MAX },
+    ...{ tenant, issuer, pools, ledger: ledgers.front, secondsMax: config.rootSecondsMax },
     sealer,
     signer: { issuer, keys: keys.roots },
     isPurpose: (purpose) => pdp.isPurpose(purpose),

@@ -141,6 +141,11 @@ export const SETTINGS = {
     why: 'addresses of the proxies whose X-Forwarded-For says where a request comes from',
     example: '10.0.0.10, 10.0.0.11',
   },
+  PROCURA_ROOT_TTL_SECONDS: {
+    schema: z.coerce.number().int().min(60).max(86_400).default(28_800),
+    why: 'the longest that a root of delegations lives, in seconds; never longer than its consent',
+    example: '28800',
+  },
   PROCURA_WORKERS: {
     schema: z.union([z.literal('auto'), z.coerce.number().int().min(1).max(64)]).default(1),
     why: 'processes that serve; `auto` is one for each core',

@@ -271,6 +271,8 @@ export interface Consistency {
 export interface Metadata {
   readonly version: string
   readonly dpopNonce: 'required' | 'optional'
+  /** The longest that a root lives. */
+  readonly rootSecondsMax: number
   /** RFC 9116; `null` where nobody is named. */
   readonly securityTxt: () => string | null
   readonly ledger: { readonly origin: string; readonly vkey: string }

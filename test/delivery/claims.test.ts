@@ -27,7 +27,10 @@ describe('a signed decision', () => {
     ['an allow', {}],
     ['an allow that rests on a yes', { level: 'L2', approvals: [newId('apr', now())] }],
     ['an allow by passkey', { level: 'L3' }],
-    ['one through a chain', { chain: { depth: 1 } }],
+    [
+      'one through a chain',
+      { chain: { depth: 1, leaf: 'hash', delegation_id: newId('dlg', now()) } },
+    ],
     ['the shortest', { ttl_seconds: 1 }],
     ['the longest', { ttl_seconds: 3600 }],
     ['one before anything was stopped', { revocation_epoch: 0, policy_epoch: 0 }],

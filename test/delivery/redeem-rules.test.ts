@@ -41,7 +41,7 @@ describe('redeeming', () => {
         ...{ n: 0, id: intent.lease, decision_id: intent.decision, connector: 'postgres' },
         ...{ target: 'orders', downstream_name: intent.downstreamName, audience: null },
         ...{ sponsor: WHO.sponsor, agent: WHO.agent, instance: WHO.instance, consent: WHO.consent },
-        ...{ jkt: collector.jkt, revocation_epoch: 0, policy: 1 },
+        ...{ delegation: null, jkt: collector.jkt, revocation_epoch: 0, policy: 1 },
         intent: expect.not.objectContaining({ expiresAt: expect.anything() as unknown }) as unknown,
         expires_at: intent.expiresAt.toISOString(),
         exp: new Date((IAT + 60) * 1000).toISOString(),

@@ -119,7 +119,7 @@ export function aFront(changes: Partial<Front> = {}): FakeFront {
     ...parts(identity),
     health: { ready: () => Promise.resolve({ failing: null }) },
     metadata: {
-      ...{ version: '0.1.0', dpopNonce: 'required' },
+      ...{ version: '0.1.0', dpopNonce: 'required', rootSecondsMax: 28_800 },
       securityTxt: () => 'Contact: mailto:security@broker.example\n',
       ledger: { origin: 'broker.example/v1/ledger', vkey: 'broker.example/v1/ledger+0+AA' },
       jwks: {

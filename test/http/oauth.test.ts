@@ -139,7 +139,9 @@ describe('metadata', () => {
         access_evaluations_endpoint: `${ISSUER}/access/v1/evaluations`,
       })
       const own = await call('GET', '/.well-known/procura-configuration')
-      expect(Object.keys(own.body['jwks'] as object)).not.toContain('roots')
+      const jwks = own.body['jwks'] as Record<string, string>
+      expect(jwks['roots']).toBe(`${ISSUER}/.well-known/jwks/roots.json`)
+      expect(own.body['limits']).toMatchObject({ root_ttl_max: 28_800, chain_tokens: 8 })
     })
   })
 

@@ -16,6 +16,7 @@ const FILES = [
   'evidence.json',
   'ledger.key',
   'nonce.key',
+  'roots.json',
   'seal.key',
   'sessions.json',
 ]

@@ -98,7 +98,7 @@ function authzenConfiguration({ issuer }: Front) {
 }
 
 function ownConfiguration({ issuer, metadata }: Front) {
-  const { ledger, dpopNonce, version } = metadata
+  const { ledger, dpopNonce, version, rootSecondsMax } = metadata
   return {
     api_version: version,
     ledger: {
@@ -110,6 +110,7 @@ function ownConfiguration({ issuer, metadata }: Front) {
     limits: {
       ...{ body_bytes: BODY_BYTES_MAX.native, oauth_body_bytes: BODY_BYTES_MAX.oauth },
       ...{ uri_bytes: 8192, header_bytes: 16384, evaluations: 64, page: 200, wait_seconds: 30 },
+      ...{ chain_bytes: 65_536, chain_tokens: 8, root_ttl_max: rootSecondsMax },
     },
   }
 }
