@@ -1,4 +1,5 @@
 /** The verifier's own rules for an entry after all that came before it. Keeps what is still open. */
+import { type Known, notOnRecord, takeUp } from './verify-chain.ts'
 import { at } from './verify-entry.ts'
 import { Wrong } from './verify-findings.ts'
 
@@ -8,6 +9,8 @@ export type Replay = (record: unknown, index: number) => void
 interface State {
   /** Sponsors, by consent. */
   readonly consents: Map<string, unknown>
+  /** Roots and hops. */
+  readonly hops: Known
   /** Ids that a revocation named. */
   readonly stopped: Set<string>
   /** Scopes that are frozen: ids, tools, and everything by its own name. */
@@ -36,6 +39,7 @@ interface Approval {
 export function newReplay(): Replay {
   const state: State = {
     consents: new Map(),
+    hops: new Map(),
     stopped: new Set(),
     frozen: new Set(),
     allowed: new Map(),
@@ -73,8 +77,8 @@ const RULES: Readonly<Record<string, (state: State, record: unknown) => void>> =
     demandStanding(state, record)
     demand(!state.frozen.has('everything'), 'frozen', 'everything was frozen')
   },
-  root_issued: demandFree,
-  delegation_registered: demandFree,
+  root_issued: handed,
+  delegation_registered: handed,
   decision: decided,
   issuance: issued,
   issuance_failed: failed,
@@ -96,6 +100,9 @@ const RULES: Readonly<Record<string, (state: State, record: unknown) => void>> =
 /** The consent was granted, by this sponsor, and nobody on the path was stopped since. */
 function demandStanding(state: State, record: unknown): void {
   demandConsent(state, record)
+  const isToken = ['root_issued', 'delegation_registered'].includes(textAt(record, 'event_type'))
+  const strange = isToken ? null : notOnRecord(state.hops, record)
+  demand(strange === null, 'chain', strange ?? '')
   const hops = at(record, 'chain.hops')
   const path = Array.isArray(hops) ? (hops as unknown[]) : []
   const ids = [
@@ -123,6 +130,12 @@ function demandFree(state: State, record: unknown): void {
   ]
   const isFree = !scopes.some((scope) => typeof scope === 'string' && state.frozen.has(scope))
   demand(isFree, 'frozen', 'what it goes through, or its tool, was frozen')
+}
+
+function handed(state: State, record: unknown): void {
+  demandFree(state, record)
+  const wrong = takeUp(state.hops, record)
+  demand(wrong === null, 'chain', wrong ?? '')
 }
 
 function demandConsent(state: State, record: unknown): void {
@@ -252,6 +265,7 @@ const CALL = [
   'call.args_hash',
   'call.args_commit',
   'call.request_hash',
+  'chain.leaf',
 ]
 
 class Broken extends Error {
