@@ -36,7 +36,6 @@ create table procura.root (
 create index root_by_consent on procura.root (tenant, consent);
 create index root_by_instance on procura.root (tenant, instance);
 grant select, insert on procura.root to procura_front;
-grant select on procura.root to procura_pdp;
 
 -- A hop, with all that stands above it: whoever acts under it is looked up with one row, however deep.
 create table procura.delegation (
@@ -74,12 +73,14 @@ create index delegation_under on procura.delegation using gin (path);
 create index delegation_through on procura.delegation using gin (agents);
 create index delegation_with_key on procura.delegation using gin (keys);
 grant select, insert on procura.delegation to procura_front;
-grant select on procura.delegation to procura_pdp, procura_cdp, procura_reaper;
+grant select on procura.delegation to procura_pdp;
+grant select (tenant, id, depth, root, path, agents, keys) on procura.delegation
+  to procura_cdp, procura_reaper;
 
 -- The model that a run last said it is on, or that its assertion attests.
 alter table procura.instance add column model jsonb;
 grant update (model) on procura.instance to procura_front;
-grant select on procura.instance to procura_pdp, procura_cdp, procura_reaper;
+grant select (tenant, id, jkt, model) on procura.instance to procura_pdp;
 
 -- The hop that a lease rests on; null where the consenting agent acts by itself.
 alter table procura.lease add column delegation text;

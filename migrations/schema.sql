@@ -1978,8 +1978,55 @@ GRANT SELECT ON TABLE procura.decision TO procura_front;
 
 GRANT SELECT,INSERT ON TABLE procura.delegation TO procura_front;
 GRANT SELECT ON TABLE procura.delegation TO procura_pdp;
-GRANT SELECT ON TABLE procura.delegation TO procura_cdp;
-GRANT SELECT ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(tenant) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(id) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.depth; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(depth) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(depth) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.root; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(root) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(root) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.path; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(path) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(path) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.agents; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(agents) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(agents) ON TABLE procura.delegation TO procura_reaper;
+
+--
+-- Name: COLUMN delegation.keys; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(keys) ON TABLE procura.delegation TO procura_cdp;
+GRANT SELECT(keys) ON TABLE procura.delegation TO procura_reaper;
 
 --
 -- Name: TABLE epoch; Type: ACL; Schema: procura; Owner: procura_owner
@@ -2022,15 +2069,31 @@ GRANT UPDATE(lift_event_id) ON TABLE procura."freeze" TO procura_front;
 --
 
 GRANT SELECT,INSERT ON TABLE procura.instance TO procura_front;
-GRANT SELECT ON TABLE procura.instance TO procura_pdp;
-GRANT SELECT ON TABLE procura.instance TO procura_cdp;
-GRANT SELECT ON TABLE procura.instance TO procura_reaper;
+
+--
+-- Name: COLUMN instance.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.instance TO procura_pdp;
+
+--
+-- Name: COLUMN instance.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.instance TO procura_pdp;
+
+--
+-- Name: COLUMN instance.jkt; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(jkt) ON TABLE procura.instance TO procura_pdp;
 
 --
 -- Name: COLUMN instance.model; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
 GRANT UPDATE(model) ON TABLE procura.instance TO procura_front;
+GRANT SELECT(model) ON TABLE procura.instance TO procura_pdp;
 
 --
 -- Name: TABLE lease; Type: ACL; Schema: procura; Owner: procura_owner
@@ -2230,7 +2293,6 @@ GRANT SELECT,INSERT ON TABLE procura.revocation TO procura_front;
 --
 
 GRANT SELECT,INSERT ON TABLE procura.root TO procura_front;
-GRANT SELECT ON TABLE procura.root TO procura_pdp;
 
 --
 -- Name: TABLE sealed_payload; Type: ACL; Schema: procura; Owner: procura_owner

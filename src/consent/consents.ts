@@ -92,8 +92,10 @@ export function createConsents(options: ConsentsOptions): Consents {
 
     ofAgent: (agent) => store.ofAgent(agent),
 
-    async behind({ session: { consent } }) {
-      const standing = await standingBehind({ consent, agent: null })
+    async behind({ session: { consent, agent, delegation } }) {
+      // Whoever received a hop is not the agent that the consent is for.
+      const own = delegation === null ? agent : null
+      const standing = await standingBehind({ consent, agent: own })
       if (standing !== null) return standing
       throw new BrokerError('chain_invalid', { shown: { outcome: 'revoked', hop: null } })
     },

@@ -42,7 +42,8 @@ const COUNTS = `
   with asked as materialized (
     select d.delegation, d.answer from procura.decision d
     join ledger.leaf l on l.tenant = d.tenant and l.event_id = d.event_id
-    where d.tenant = $1 and d.agent = $3 and d.consent = $2 and d.face = 'native'
+    where d.tenant = $1 and d.consent = $2 and d.face = 'native' and d.agent in (
+      select $3 union select agent from procura.delegation where tenant = $1 and consent = $2)
       and l.event_type = 'decision'
   ), made as materialized (
     select delegation, state in ('minting', 'active', 'revoke_pending') as is_live

@@ -48,7 +48,10 @@ export async function wereRecorded(
       'select ledger.holds($1, $2, $3) as held',
       [tenant, index, eventId],
     )
-    await client.query('rollback')
+    // Seen here is not yet had by a standby that commits wait for: a commit after it, with something in
+    // it, is answered only when that one has both.
+    await client.query(`select pg_logical_emit_message(true, 'procura', '')`)
+    await client.query('commit')
     isBroken = false
     return rows[0]?.held === true
   } finally {

@@ -8,12 +8,32 @@ import { signedFor } from '../attack/two-brokers.ts'
 import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
 import { eventually } from '../scenario/house.ts'
 import { expectClearAnswers, expectSound } from './audit.ts'
-import { ASK, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
+import { ASK, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
 import { aStandbyOf, type Standby } from './standby.ts'
 import { aFaultWorld, agentsAt, type FaultWorld } from './world.ts'
 
 const INPUTS = ['ledger', 'database', 'replay_store']
 const BODY = canonical(ASK.refund)
+
+/** An issuance takes its time, so that something can happen meanwhile. */
+const SLOWLY = `
+  create function public.slowly() returns trigger language plpgsql as $$
+  begin
+    if new.event_type = 'issuance' then perform pg_sleep(1.5); end if;
+    return new;
+  end $$;
+  create trigger slowly before insert on ledger.leaf for each row execute function public.slowly()`
+
+/** Ends a connection of the delivering side whose commit waits for the standby: it has happened, here alone. */
+const END_WAITING = `
+  do $$ begin
+    loop
+      perform pg_terminate_backend(pid) from pg_stat_activity
+      where wait_event = 'SyncRep' and application_name = 'procura cdp';
+      exit when found;
+      perform pg_sleep(0.02), pg_stat_clear_snapshot();
+    end loop;
+  end $$`
 
 let world: FaultWorld
 let standby: Standby
@@ -28,6 +48,26 @@ beforeAll(async () => {
     PROCURA_CHECKPOINTS: `${world.home.dataDir}/seen-by-the-stale-one`,
   })
 }, 120_000)
+
+it('[F29, F37] a commit of which nobody can say that the standby has it is not told, though the old one shows it', async () => {
+  const { postgres, home } = world
+  const { kim } = await agentsAt(home, broker.issuer)
+  await postgres.query(SLOWLY)
+  const asking = one(kim, ASK.refund)
+  await eventually('an issuance being laid down', async () => {
+    const rows = await postgres.query(
+      `select from pg_stat_activity where wait_event = 'PgSleep' and backend_type = 'client backend'`,
+    )
+    return rows.length > 0
+  })
+  standby.line.blackHole()
+  await postgres.query(END_WAITING)
+  const call = await asking
+  standby.line.heal()
+  await postgres.query('drop function public.slowly() cascade')
+  expect(call).toMatchObject({ outcome: 'unavailable', input: 'ledger' })
+  await eventually('a yes', async () => (await one(kim, ASK.refund)).outcome === 'active')
+}, 60_000)
 
 it('[F37] what was acknowledged is at the new one; the old one takes no write, and its brokers give nothing out', async () => {
   const { line, postgres, home } = world

@@ -142,9 +142,11 @@ line(
       for (const value of wrongFor(parameter)) {
         const where = `${named(it)} ${parameter.name}=${value}`
         const path = `${filled(it.path, idFor(it))}?${parameter.name}=${encodeURIComponent(value)}`
+        const all = w.PT('kim', { claims: { roles: [...ROLES] } })
+        const body = it.request === null ? '' : encoded(it.request)
         const answer = lets('person')(it)
-          ? await w.asBearer(w.PT('kim', { claims: { roles: [...ROLES] } }), it.method, path)
-          : await w.asAgent(w.agent, it.method, path)
+          ? await w.asBearer(all, it.method, path, { body })
+          : await w.asAgent(w.agent, it.method, path, { body })
         expect(WRONG, `${where}: ${answer.text}`).toContain(codeIn(answer))
         expect(answer.text).not.toContain('DROP')
       }

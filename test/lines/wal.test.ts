@@ -134,6 +134,7 @@ const DECIDING = {
     ...{ decision: 'INSERT, SELECT', request_key: 'INSERT, SELECT', spent: 'INSERT, SELECT' },
     ...{ approval: 'INSERT, SELECT, UPDATE(consumed_by)', budget: 'SELECT, UPDATE(used)' },
     ...{ lease: 'SELECT(decision_id id state tenant)', sealed_payload: 'INSERT' },
+    ...{ delegation: 'SELECT', instance: 'SELECT(id jkt model tenant)', '"freeze"': 'SELECT' },
   },
 }
 const ENDINGS = 'confirmed_dead_at end_reason ended_at event_id expires_at'
@@ -142,6 +143,8 @@ const DELIVERING = {
   tables: {
     ...{ epoch: 'SELECT', migration: 'SELECT', stop: 'SELECT' },
     ...{ request_key: 'INSERT, SELECT', sealed_payload: 'INSERT' },
+    ...{ agent: 'SELECT(id sponsor tenant)', '"freeze"': 'SELECT' },
+    delegation: 'SELECT(agents depth id keys path root tenant)',
     connector_secret: 'INSERT, SELECT, UPDATE(ciphertext key_version nonce updated_at)',
     lease: `INSERT, SELECT, UPDATE(attempts claim claimed_until ${ENDINGS} next_try_at state updated_at)`,
   },
