@@ -80,7 +80,7 @@ grant select (tenant, id, depth, root, path, agents, keys) on procura.delegation
 -- The model that a run last said it is on, or that its assertion attests.
 alter table procura.instance add column model jsonb;
 grant update (model) on procura.instance to procura_front;
-grant select (tenant, id, jkt, model) on procura.instance to procura_pdp;
+grant select (tenant, id, agent, jkt, model) on procura.instance to procura_pdp;
 
 -- The hop that a lease rests on; null where the consenting agent acts by itself.
 alter table procura.lease add column delegation text;

@@ -37,8 +37,11 @@ create table procura.session (
   expires_at timestamptz not null check (isfinite(expires_at)),
   primary key (tenant, jti)
 );
-create index session_by_consent on procura.session (tenant, consent);
-create index session_by_agent on procura.session (tenant, agent);
+-- Each by what it rests on itself: what rests on a hop goes with the hop.
+create index session_by_consent on procura.session (tenant, consent) where delegation is null;
+create index session_by_agent on procura.session (tenant, agent) where delegation is null;
+create index session_by_instance on procura.session (tenant, instance) where delegation is null;
+create index session_by_delegation on procura.session (tenant, delegation) where delegation is not null;
 create index session_by_expiry on procura.session (expires_at);
 grant select, insert, delete on procura.session to procura_front;
 

@@ -1522,19 +1522,31 @@ CREATE INDEX root_by_instance ON procura.root USING btree (tenant, instance);
 -- Name: session_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX session_by_agent ON procura.session USING btree (tenant, agent);
+CREATE INDEX session_by_agent ON procura.session USING btree (tenant, agent) WHERE (delegation IS NULL);
 
 --
 -- Name: session_by_consent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX session_by_consent ON procura.session USING btree (tenant, consent);
+CREATE INDEX session_by_consent ON procura.session USING btree (tenant, consent) WHERE (delegation IS NULL);
+
+--
+-- Name: session_by_delegation; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX session_by_delegation ON procura.session USING btree (tenant, delegation) WHERE (delegation IS NOT NULL);
 
 --
 -- Name: session_by_expiry; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
 CREATE INDEX session_by_expiry ON procura.session USING btree (expires_at);
+
+--
+-- Name: session_by_instance; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX session_by_instance ON procura.session USING btree (tenant, instance) WHERE (delegation IS NULL);
 
 --
 -- Name: stop_by_epoch; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -2081,6 +2093,12 @@ GRANT SELECT(tenant) ON TABLE procura.instance TO procura_pdp;
 --
 
 GRANT SELECT(id) ON TABLE procura.instance TO procura_pdp;
+
+--
+-- Name: COLUMN instance.agent; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(agent) ON TABLE procura.instance TO procura_pdp;
 
 --
 -- Name: COLUMN instance.jkt; Type: ACL; Schema: procura; Owner: procura_owner

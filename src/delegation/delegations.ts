@@ -7,6 +7,7 @@ import type { Delegated } from '../domain/chain.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import type { ConsentId, DelegationId, PersonId } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Deciding, Ledger } from '../domain/ports.ts'
 import type { Act, RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
@@ -52,7 +53,8 @@ export interface Delegations extends Looking {
    */
   present(chain: string, holder: { agent: string; jkt: string }): Promise<Presented>
   /**
-   * Puts the leaf of a chain on record, for the instance that signed it. The same one again: `isRepeat`.
+   * Puts the leaf of a chain on record, for the instance that signed it. The same one again:
+   * `isRepeat`; the same key again: `isReplay`, with what was answered then.
    *
    * @throws BrokerError `chain_invalid`, `payload_too_large`, `unavailable`
    */
@@ -60,7 +62,7 @@ export interface Delegations extends Looking {
     instance: ProvenInstance,
     chain: string,
     by: { readonly act: Act; readonly key: RequestKey | null },
-  ): Promise<Looked & { readonly isRepeat: boolean }>
+  ): Promise<Looked & { readonly isReplay: boolean; readonly isRepeat: boolean }>
   /** What was registered of the hop that a session of ours names; `null` where it names none. */
   readonly behind: Deciding['delegations']['behind']
 }
@@ -91,16 +93,18 @@ export function createDelegations(options: DelegationsOptions): Delegations {
     async register(instance, chain, { act, key }) {
       const earlier = await ledger.find(key)
       if (earlier !== null) {
-        return { ...(await looking.find(instance, earlier['id'] as DelegationId)), isRepeat: true }
+        const { id, is_repeat: isRepeat } = earlier as unknown as Kept
+        return { ...(await looking.find(instance, id)), isReplay: true, isRepeat }
       }
       const shown = await showChain(showing, chain, { signer: instance.jkt })
       const { value } = await ledger.record(key, async (tx) => {
         await refuseStoppedSession(tx, tenant, instance.session)
         const { leaf, entries } = await admit(options, tx, shown, act)
-        const answer = { id: leaf.id }
+        const isRepeat = entries.length === 0
+        const answer: Kept = { id: leaf.id, is_repeat: isRepeat }
         return {
           entries,
-          value: { ...leaf, status: 'active', isRepeat: entries.length === 0 } as const,
+          value: { ...leaf, status: 'active', isReplay: false, isRepeat } as const,
           answer,
         }
       })
@@ -116,4 +120,10 @@ export function createDelegations(options: DelegationsOptions): Delegations {
 
     ...looking,
   }
+}
+
+/** What is kept under a key. */
+interface Kept extends JsonObject {
+  readonly id: DelegationId
+  readonly is_repeat: boolean
 }

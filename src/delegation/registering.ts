@@ -6,11 +6,12 @@ import { termsOf } from '../domain/consent.ts'
 import type { Constraint } from '../domain/constraint.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
 import { type DelegationId, newId } from '../domain/ids.ts'
+import { BrokerError } from '../domain/problems.ts'
 import type { Act } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { refuseFrozen } from './frozen.ts'
 import { rootAccount } from './roots.ts'
-import { chainInvalid, type ShownChain } from './shown.ts'
+import { chainInvalid, checkKeys, type ShownChain } from './shown.ts'
 import { delegatesIn, standingIn, type State, stateQuery, wantedOf } from './state.ts'
 import { hopByHash, insertHop, type Registered } from './store.ts'
 import { keepToken, type TokensOptions } from './tokens.ts'
@@ -28,12 +29,13 @@ export interface Admitted {
 /**
  * Registers every hop of the chain that is not on record.
  *
- * @throws BrokerError `chain_invalid` where something was stopped or ran out since it was verified
+ * @throws BrokerError `chain_invalid` where something was stopped or ran out since it was verified,
+ *   `decision_stale` where other rules are in force, `frozen`
  */
 export async function admit(
   options: RegisteringOptions,
   tx: Tx,
-  { verified }: ShownChain,
+  { verified, policyEpoch }: ShownChain,
   act: Act,
 ): Promise<Admitted> {
   const { tenant, openAccounts } = options
@@ -42,6 +44,10 @@ export async function admit(
   const [state] = rows
   if (state === undefined) throw new Error('the database did not answer')
   checkStanding(verified, state, tx.now)
+  checkKeys(state, tokens)
+  if (policyEpoch !== null && policyEpoch !== state.policy_epoch) {
+    throw new BrokerError('decision_stale', { shown: { reason: 'policy_epoch' } })
+  }
 
   const entries: LedgerEntry[] = []
   let above: Above = rootOf(verified, state)

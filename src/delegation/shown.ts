@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import type { RootKeys } from '../chain/keys.ts'
 import { isParseOutcome, type Refusal } from '../chain/outcome.ts'
 import { parentNeeded, partsOf, readChain } from '../chain/reading.ts'
-import type { HopToken } from '../chain/token.ts'
+import type { ChainToken, HopToken } from '../chain/token.ts'
 import type { Presenter, VerifiedChain, VerifiedHop } from '../chain/verified.ts'
 import { verifyChain } from '../chain/verify.ts'
 import { ask } from '../db/ask.ts'
@@ -12,7 +12,7 @@ import type { AgentId } from '../domain/ids.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Principal } from '../domain/question.ts'
 import { tokensTo, type TokensOptions } from './tokens.ts'
-import { delegatesIn, standingIn, type State, stateQuery, wantedOf } from './state.ts'
+import { delegatesIn, misboundIn, standingIn, type State, stateQuery, wantedOf } from './state.ts'
 
 export interface ShownOptions extends TokensOptions {
   readonly issuer: string
@@ -21,8 +21,8 @@ export interface ShownOptions extends TokensOptions {
   readonly rootKeys: RootKeys
   /** Whether a purpose is in the vocabulary that is in force. */
   readonly isPurpose: (purpose: string) => boolean
-  /** What the rules say to a hop that is made; `null` is nothing against it. */
-  readonly mayDelegate: (hop: Handed, now: Date) => Promise<Refused | null>
+  /** What the rules in force say to a hop that is made; `null` is nothing against it. */
+  readonly mayDelegate: (hop: Handed, now: Date) => Promise<Said>
 }
 
 /** One hop, as the rules are asked about it. */
@@ -34,12 +34,16 @@ export interface Handed {
   readonly purpose: string
   readonly depth: number
 }
-type Refused = Pick<Deny, 'reason' | 'detail' | 'stoppedBy'>
+interface Said {
+  readonly refused: Pick<Deny, 'reason' | 'detail' | 'stoppedBy'> | null
+  readonly policyEpoch: number
+}
 
 /** A chain of a root and at least one hop, verified. */
 export interface ShownChain {
   readonly verified: VerifiedChain
-  readonly state: State
+  /** Of the rules that its new hops were put to; `null` where there was none. */
+  readonly policyEpoch: number | null
   /** The last hop, as its holder received it. */
   readonly leaf: VerifiedHop & { readonly token: HopToken }
 }
@@ -84,22 +88,32 @@ export async function showChain(
     const detail = 'A hop is registered by the one that signed it'
     throw chainInvalid({ outcome: 'holder_binding_failed', hop: leaf.depth, detail })
   }
-  await checkRules(options, verified, state)
-  return { verified, state, leaf: { ...leaf, token: leaf.token } }
+  checkKeys(state, read)
+  const policyEpoch = await checkRules(options, verified, state)
+  return { verified, policyEpoch, leaf: { ...leaf, token: leaf.token } }
 }
 
-/** Every hop that is not on record yet is put to the rules that are in force now. */
+/** A key is one run's: a hop to it is a hop to that run's agent. */
+export function checkKeys(state: State, tokens: readonly ChainToken[]): void {
+  const misbound = misboundIn(state, tokens)
+  if (misbound === undefined) return
+  const detail = 'The key is held by a run of another agent'
+  throw chainInvalid({ outcome: 'holder_binding_failed', hop: misbound.depth, detail })
+}
+
+/** Every hop that is not on record yet is put to the rules that are in force now; their epoch. */
 async function checkRules(
   { mayDelegate }: ShownOptions,
   { hops, sponsor }: VerifiedChain,
   state: State,
-): Promise<void> {
+): Promise<number | null> {
+  let epoch: number | null = null
   for (const [at, { tokenHash, clientId: delegate, depth, purpose, effective }] of hops.entries()) {
     const above = hops[at - 1]
     if (above === undefined || Object.hasOwn(state.registered, tokenHash)) continue
     const { clientId: id, jkt } = above
     const model = state.instances[jkt]?.model ?? null
-    const refused = await mayDelegate(
+    const { refused, policyEpoch } = await mayDelegate(
       {
         delegator: { kind: 'agent', hop: above.depth, id, sponsor, model },
         ...{ delegate, scopes: effective.scopes, purpose, depth },
@@ -107,12 +121,14 @@ async function checkRules(
       },
       state.now,
     )
+    epoch = policyEpoch
     if (refused === null) continue
     const { reason, detail, stoppedBy } = refused
     const evaluation = { status: 'evaluated', unavailableInput: null } as const
     const shown = { detail, stoppedBy, evaluation, ...(reason !== undefined && { reason }) }
     throw new BrokerError('access_denied', { shown })
   }
+  return epoch
 }
 
 /** What the first one given rests on, root first; none where that is not known. */

@@ -25,9 +25,10 @@ export interface State {
   /** By token hash. */
   readonly registered: Readonly<Record<string, DelegationId>>
   readonly is_root_known: boolean
+  readonly policy_epoch: number | null
   /** By thumbprint, the runs whose key it is. */
   readonly instances: Readonly<
-    Record<string, { readonly id: string; readonly model: Model | null }>
+    Record<string, { readonly id: string; readonly agent: AgentId; readonly model: Model | null }>
   >
   readonly stops: readonly { readonly kind: string; readonly id: string }[]
 }
@@ -72,7 +73,7 @@ const STATE = `
     select id, sponsor, status = 'active' as is_active from procura.agent
     where tenant = $1 and id = any ($4::text[])
   ), instances as (
-    select id, jkt, model from procura.instance where tenant = $1 and jkt = any ($5::text[])
+    select id, agent, jkt, model from procura.instance where tenant = $1 and jkt = any ($5::text[])
   ), registered as (
     select id, token_hash from procura.delegation where tenant = $1 and token_hash = any ($6::text[])
   ), stops as (
@@ -89,6 +90,7 @@ const STATE = `
     coalesce((select jsonb_object_agg(jkt, to_jsonb(instances)) from instances), '{}') as instances,
     coalesce((select jsonb_object_agg(token_hash, id) from registered), '{}') as registered,
     exists (select from procura.root where tenant = $1 and token_hash = $3) as is_root_known,
+    (select value from procura.epoch where tenant = $1 and kind = 'policy') as policy_epoch,
     coalesce((select jsonb_agg(to_jsonb(stops)) from stops), '[]') as stops`
 
 /**
@@ -138,4 +140,12 @@ export function delegatesIn(state: State, tokens: readonly ChainToken[]) {
       return isAdmitted && (known.is_active || holders.some((id) => id === agent))
     },
   }
+}
+
+/** The first token that is bound to a key which a run of another agent holds. */
+export function misboundIn(state: State, tokens: readonly ChainToken[]): ChainToken | undefined {
+  return tokens.find(({ jkt, clientId }) => {
+    const holder = state.instances[jkt]
+    return holder !== undefined && holder.agent !== clientId
+  })
 }

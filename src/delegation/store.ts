@@ -32,7 +32,7 @@ export interface Writing extends Registered {
 
 export const COLUMNS = `d.id, d.hops, d.effective, d.accounts, d.consent, d.sponsor, d.root,
   d.expires_at, d.registered_at, d.event_id,
-  (select jsonb_object_agg(i.jkt, jsonb_build_object('id', i.id, 'model', i.model))
+  (select jsonb_object_agg(i.jkt, jsonb_build_object('id', i.id, 'agent', i.agent, 'model', i.model))
    from procura.instance i where i.tenant = d.tenant and i.jkt = any (d.keys)) as runs`
 
 /** Whether it may still be used: anything on its path stopped, or its time over. */
@@ -68,7 +68,10 @@ export interface Row extends Record<string, unknown> {
   readonly registered_at: Date
   readonly event_id: EventId
   readonly runs: Readonly<
-    Record<string, { readonly id: InstanceId; readonly model: Model | null }>
+    Record<
+      string,
+      { readonly id: InstanceId; readonly agent: AgentId; readonly model: Model | null }
+    >
   > | null
 }
 
@@ -86,7 +89,8 @@ interface HopColumn {
 
 export function registeredOf(row: Row): Registered {
   const [root, ...below] = row.hops.map((hop): Hop => {
-    const run = row.runs?.[hop.jkt]
+    const holder = row.runs?.[hop.jkt]
+    const run = holder?.agent === hop.agent ? holder : undefined
     const expiresAt = new Date(hop.expiresAt)
     return { ...hop, expiresAt, instance: run?.id ?? hop.instance, model: run?.model ?? null }
   })

@@ -8,6 +8,7 @@ import type { LedgerEntry } from '../domain/entry.ts'
 import type { ConsentId, DelegationId, InstanceId } from '../domain/ids.ts'
 import { type Signer, signToken } from '../domain/jws.ts'
 import type { Ledger } from '../domain/ports.ts'
+import { BrokerError } from '../domain/problems.ts'
 import type { Act, Presented } from '../domain/request.ts'
 import { Secret } from '../domain/secret.ts'
 import type { Tx } from '../domain/tx.ts'
@@ -121,8 +122,6 @@ async function open(
   const { attested, rest, jkt, authority, wanted } = asked
   const { agent, authentication, tokenHash: credentialHash } = attested
   const instance = await instanceOf(tx, tenant, { agent: agent.id, jkt })
-  await refuseStopped(tx, tenant, { agent, instance, ...rest })
-  await tellModel(tx, tenant, instance, wanted.model)
   const actor = {
     kind: 'agent',
     id: agent.id,
@@ -132,6 +131,10 @@ async function open(
     jkt,
   } as const
   const act: Act = { requestId, face, actor }
+  // Of a chain it is told which hop does not hold; only then what else does not.
+  const admitted = 'admit' in rest ? await rest.admit(tx, act) : null
+  await refuseStopped(tx, tenant, { agent, instance, ...rest })
+  await tellModel(tx, tenant, instance, wanted.model)
 
   const iat = Math.floor(tx.now.getTime() / 1000)
   const opened = { instance, jti: randomUUID(), iat, exp: iat + lifeOf(asked, iat) }
@@ -139,8 +142,8 @@ async function open(
   if (bounds.length > 0) await openAccounts(tx, opened.jti, bounds)
 
   const of = { sponsor: rest.sponsor, consent: rest.consent }
-  if ('admit' in rest) {
-    const { delegated, entries } = await rest.admit(tx, act)
+  if (admitted !== null) {
+    const { delegated, entries } = admitted
     const path = {
       hops: withRun(delegated.hops, { instance, model: wanted.model }),
       effective: authority,
@@ -154,7 +157,7 @@ async function open(
   }
   const path = { hops: [hopOf(asked, opened)] as const, effective: authority }
   const issued: LedgerEntry = { type: 'session_issued', act, ...of, path }
-  if (!wanted.root || rest.given.terms.maxHops === 0) {
+  if (!('given' in rest) || !wanted.root || rest.given.terms.maxHops === 0) {
     return { ...opened, path, root: null, entries: [issued] }
   }
   const about = { agent: agent.id, instance, jkt, consent: rest.given, authority }
@@ -185,6 +188,9 @@ function withRun(hops: Path['hops'], run: Pick<Hop, 'instance' | 'model'>): Path
 /** Seconds: nothing outlives what it rests on. */
 function lifeOf({ attested, rest }: Asked, iat: number): number {
   const restLeft = Math.floor(rest.expiresAt.getTime() / 1000) - iat
+  if (restLeft < 1 && 'admit' in rest) {
+    throw new BrokerError('chain_invalid', { shown: { outcome: 'expired', field: 'exp' } })
+  }
   if (restLeft < 1) throw oauthError('invalid_grant', 'consent_inactive')
   // An assertion that only our allowance for its clock keeps alive lends no more than that allowance.
   const shown = Math.floor(attested.expiresAt.getTime() / 1000) - iat

@@ -50,7 +50,9 @@ export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<
   let broken: Error | undefined
   try {
     const turning = takeTurn(client, tenant)
-    const { done, spoilt } = await workAll(options, txOf(client, turning), jobs)
+    const tx = txOf(client, turning)
+    const { done, spoilt } = await workAll(options, tx, jobs)
+    tx.end()
     const turn = await turning // Without it all else has failed as well, and for this reason.
     checkSpoilt(spoilt)
     const { rows, answers } = layDown(options, turn, done)
@@ -68,9 +70,10 @@ export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<
  * The transaction as works have it. Nothing is answered before the turn is there, and once it is known
  * that there will be none, nothing is sent: without its `begin` each statement would be an act of its own.
  */
-function txOf(client: PoolClient, turning: Promise<Turn>): Tx {
+function txOf(client: PoolClient, turning: Promise<Turn>): Tx & { end(): void } {
   let known: Turn | null = null
   let isLost = false
+  let isOver = false
   turning.then(
     (turn) => (known = turn),
     () => (isLost = true), // Told by `begun`, and by everything that is asked.
@@ -78,12 +81,17 @@ function txOf(client: PoolClient, turning: Promise<Turn>): Tx {
   const send = client.query.bind(client) as (...asked: unknown[]) => Promise<unknown>
   const ask = async (...asked: unknown[]) => {
     if (isLost) return await turning
+    if (isOver) throw new Error('a work went on after its transaction')
     const [, answer] = await Promise.all([turning, send(...asked)])
     return answer
   }
   const query = ask as unknown as Tx['query']
   return {
     ...{ query, each: eachOn(query), begun: turning },
+    // From here on what is asked would be in another transaction, or in none.
+    end() {
+      isOver = true
+    },
     get now() {
       if (known === null) throw new TypeError('a work has not waited for its turn')
       return known.now
@@ -108,7 +116,7 @@ async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]
     const { key, work } = job
     try {
       const looked = key === null ? Promise.resolve(false) : isTaken(tx, tenant, key)
-      const [isLate, written] = await Promise.all([looked, work(tx)])
+      const [isLate, written] = await both(looked, work(tx))
       if (isLate && written.answer !== null) throw inFlight()
       done.push([job, written])
     } catch (error) {
@@ -125,6 +133,12 @@ async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]
   const came = new Map(jobs.map((job, at) => [job, at]))
   done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
   return { done, spoilt }
+}
+
+/** Of both, once both are over: nobody is left at work when the transaction ends. */
+async function both<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
+  await Promise.allSettled([one, other])
+  return [await one, await other]
 }
 
 function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {

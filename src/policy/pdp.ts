@@ -59,8 +59,8 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
    * covers no declared tool, `unknown_purpose`, `policy_error`.
    */
   mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Deny | null>
-  /** Why this hop may not be made, or `null`. Throws `policy_error`. */
-  mayDelegate(handing: Handing, now: Date): Promise<Deny | null>
+  /** Why this hop may not be made, or `null`; by which rules. Throws `policy_error`. */
+  mayDelegate(handing: Handing, now: Date): Promise<{ refused: Deny | null; policyEpoch: number }>
   isPurpose(purpose: string): boolean
   /** Whether a scope covers at least one declared tool. */
   isDeclared(scope: string): boolean
@@ -117,7 +117,8 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
       }),
     mayDelegate: (handing, now) =>
       new Promise((resolve) => {
-        resolve(delegationRefused(inForce(), handing, now))
+        const set = inForce()
+        resolve({ refused: delegationRefused(set, handing, now), policyEpoch: set.epoch })
       }),
     isPurpose: (purpose) => inForce().purposes.has(purpose),
     isDeclared: (scope) => [...inForce().catalogue.keys()].some((name) => covers(scope, name)),

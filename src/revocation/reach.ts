@@ -26,7 +26,13 @@ export const reachedOf = ({ expires_at: expiresAt, ...row }: ReachedRow): Reache
 }
 
 /**
- * All that is alive under it, and was not stopped before.
+ * How many of each kind are told, consents apart. A stop rests on no list: whatever is under it is held
+ * against it by its ids. So no list may be as long as to stand in its way.
+ */
+const REACHED_MAX = 5000
+
+/**
+ * What is alive under it, and was not stopped before: at most so many of a kind.
  *
  * @param id what a session is called here is its `jti`, a root the hash of its token
  * @param now `null`: the database's
@@ -95,30 +101,34 @@ function reach({ consent, root, hop, session, lease, approval }: Of): string {
       select d.* from procura.delegation d, time
       where d.tenant = $1 and (${hop ?? 'false'}) and d.expires_at > now
         and ${unstopped('d.path || d.agents || d.keys || array[d.root, d.consent, d.sponsor]')}
+      limit ${String(REACHED_MAX)}
     )
     select 'consent' as kind, c.id, null as under, c.agent, c.expires_at from procura.consent c
     where c.tenant = $1 and ${consent ?? 'false'} and c.withdrawn_at is null
     union all
-    select 'root', r.token_hash, r.consent, r.agent, r.expires_at from procura.root r, time
+    (select 'root', r.token_hash, r.consent, r.agent, r.expires_at from procura.root r, time
     where r.tenant = $1 and ${root ?? 'false'} and r.expires_at > now
       and ${unstopped('array[r.token_hash, r.consent, r.instance, r.agent, r.sponsor]')}
+    limit ${String(REACHED_MAX)})
     union all
     select 'delegation', d.id, case when d.depth = 1 then d.root else d.path[d.depth - 1] end,
       d.agent, d.expires_at from hop d
     union all
-    select 'session', s.jti, coalesce(s.delegation, s.consent), s.agent, s.expires_at from (
+    (select 'session', s.jti, coalesce(s.delegation, s.consent), s.agent, s.expires_at from (
       select s.* from procura.session s where s.tenant = $1 and ${session ?? 'false'}
-      union select s.* from hop join procura.session s
-        on s.tenant = $1 and s.consent = hop.consent and s.delegation = hop.id
+      union all select s.* from hop join procura.session s
+        on s.tenant = $1 and s.delegation = hop.id
     ) s, time
     where s.expires_at > now and ${unstopped('array[s.jti, s.consent, s.instance, s.agent]')}
+    limit ${String(REACHED_MAX)})
     union all
-    select 'credential', l.id, coalesce(l.delegation, l.consent), l.agent, l.expires_at from (
+    (select 'credential', l.id, coalesce(l.delegation, l.consent), l.agent, l.expires_at from (
       select l.id, l.delegation, l.consent, l.agent, l.expires_at from procura.lease l
       where l.tenant = $1 and l.due_at is not null and ${lease ?? 'false'}
       union select l.id, l.delegation, l.consent, l.agent, l.expires_at from hop join procura.lease l
         on l.tenant = $1 and l.delegation = hop.id and l.due_at is not null
     ) l
+    limit ${String(REACHED_MAX)})
     union all
     select 'approval', a.id, coalesce(x.delegation, a.consent), a.agent, a.expires_at
     from time, procura.approval a

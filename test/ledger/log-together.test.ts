@@ -254,3 +254,24 @@ describe('[F29] a commit whose answer is lost', () => {
     expect(await count(db)).toBe(0)
   })
 })
+
+describe('a work that goes on after its transaction', () => {
+  it('is sent nowhere: not into another transaction, and not into none', async () => {
+    const db = await withStock(10)
+    const log = logOf(db.pool('procura_cdp'))
+    const kept: Tx[] = []
+    await log.record(null, async (tx) => {
+      kept.push(tx)
+      await take(tx, 'a')
+      return written(null)
+    })
+    for (const tx of kept) {
+      await expect(tx.query('select 1')).rejects.toThrow('after its transaction')
+      await expect(take(tx, 'a')).rejects.toThrow('after its transaction')
+    }
+    const [row] = await db.query<{ amount: number }>(
+      `select amount from public.stock where key = 'a'`,
+    )
+    expect(row?.amount).toBe(9)
+  })
+})

@@ -149,3 +149,18 @@ line('those on its chain see a hop and what is left of it; to others there is no
   await w.refused(w.asAgent(stranger, 'GET', path), { status: 404, code: 'not_found' })
   await w.refused(w.asAgent({ ...stranger, key: aHolder() }, 'GET', path), { status: 404 })
 })
+
+line(
+  'a key is one run’s: nobody is handed anything in the name of another agent with it',
+  async (w) => {
+    const { agent, root, hop, DG, TX, worker } = await aHanded(w)
+    const run = await w.anAgent()
+    await w.ST(run)
+    const disguised = hop(root, worker, { to: run.key })
+    const refused = { code: 'chain_invalid', outcome: 'holder_binding_failed', hop: 1 }
+    await w.refused(DG(agent, disguised), { status: 403, ...refused })
+    const below = await w.anAgent()
+    await w.refused(TX(below, hop(disguised, below)), { status: 400, ...refused })
+    await w.accepted(DG(agent, hop(root, run)))
+  },
+)

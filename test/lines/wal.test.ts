@@ -134,7 +134,11 @@ const DECIDING = {
     ...{ decision: 'INSERT, SELECT', request_key: 'INSERT, SELECT', spent: 'INSERT, SELECT' },
     ...{ approval: 'INSERT, SELECT, UPDATE(consumed_by)', budget: 'SELECT, UPDATE(used)' },
     ...{ lease: 'SELECT(decision_id id state tenant)', sealed_payload: 'INSERT' },
-    ...{ delegation: 'SELECT', instance: 'SELECT(id jkt model tenant)', '"freeze"': 'SELECT' },
+    ...{
+      delegation: 'SELECT',
+      instance: 'SELECT(agent id jkt model tenant)',
+      '"freeze"': 'SELECT',
+    },
   },
 }
 const ENDINGS = 'confirmed_dead_at end_reason ended_at event_id expires_at'

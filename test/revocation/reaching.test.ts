@@ -3,6 +3,8 @@ import type { Chain, Standing } from '../../src/domain/chain.ts'
 import type { StopKind } from '../../src/domain/entry.ts'
 import { type AgentId, type InstanceId, newId } from '../../src/domain/ids.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { openPools } from '../../src/pools.ts'
 import type { Wanted } from '../../src/revocation/revocation.ts'
 import {
   chainOf,
@@ -248,4 +250,39 @@ describe('whose it is', () => {
     const other = house.revocation.revoke(kim, wanted, by({ ...key, fingerprint: 'g' }))
     await expect(other).rejects.toMatchObject({ code: 'idempotency_mismatch' })
   })
+})
+
+describe('a stop of what very much rests on', () => {
+  it('takes no list of it: it is in force within the time that a statement has, whatever was piled up', async () => {
+    const tree = await aTree()
+    const { consent } = tree.standing
+    const copies = 20_000
+    await db.query(
+      `insert into procura.delegation select d.tenant, 'dlg_' || n, 'hash-' || n, d.depth, d.root, d.parent,
+         d.consent, d.sponsor, d.agent, 'jkt-' || n, d.purpose, d.effective, d.hops, d.accounts,
+         array['dlg_' || n], d.agents, array[d.keys[1], 'jkt-' || n], d.not_before, d.registered_at,
+         d.expires_at, d.event_id
+       from procura.delegation d, generate_series(1, $2::int) n where d.id = $1`,
+      [delegationOf(tree.left), copies],
+    )
+    await db.query(
+      `insert into procura.session (tenant, jti, consent, agent, instance, delegation, expires_at)
+       select 'main', 'jti-' || n, $1, 'agt_x', 'ins_x', 'dlg_' || n, now() + interval '9 min'
+       from generate_series(1, $2::int) n`,
+      [consent.id, copies],
+    )
+    // As a broker has it: with its limits, and plans that go by indexes.
+    const pools = openPools(new Secret(db.url))
+    const serving = parts({
+      ...db,
+      pool: (role) => (role === 'procura_pdp' ? pools.pdp : pools.front),
+    })
+    const target = { kind: 'consent', id: consent.id } as const
+    const wanted = { target, cause: 'compromised', reason: null }
+    const { revocation, isNew } = await serving.revocation.revoke(kim, wanted, by())
+    await pools.end()
+    expect(isNew).toBe(true)
+    expect(revocation.counts).toMatchObject({ consents: 1, delegations: 5000 })
+    expect(await allowed(tree)).toEqual([])
+  }, 60_000)
 })
