@@ -212,9 +212,10 @@ it(
     const entries = 60_000
     const script = join(import.meta.dirname, '..', 'long', 'verify-many.ts')
     const { stdout } = await promisify(execFile)(process.execPath, [script, String(entries)])
-    const seen = JSON.parse(stdout) as { entries: number; seconds: number; rssMb: number }
+    const seen = JSON.parse(stdout) as Record<'entries' | 'cpuSeconds' | 'rssMb', number>
     expect(seen.entries).toBe(entries)
     expect(seen.rssMb).toBeLessThan(300)
-    expect(seen.seconds).toBeLessThan(entries / 10_000) // a million in 100 s where others run as well
+    // Of the processor, start and all: what else runs on the machine is no matter of the verifier's.
+    expect(seen.cpuSeconds).toBeLessThan(entries / 10_000)
   },
 )

@@ -36,8 +36,11 @@ async function check(path: string): Promise<void> {
   const verdict = await verifyLedger(linesOf(createReadStream(path)), { vkeys: [VKEY] })
   if (verdict.ok !== true) throw new Error(JSON.stringify(verdict))
   const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage()
+  const cpuSeconds = (user + system) / 1_000_000
   const rssMb = process.resourceUsage().maxRSS / 1024
-  process.stdout.write(`${JSON.stringify({ entries: verdict.entries, seconds, rssMb })}\n`)
+  const told = { entries: verdict.entries, seconds, cpuSeconds, rssMb }
+  process.stdout.write(`${JSON.stringify(told)}\n`)
 }
 
 async function write(path: string, entries: number): Promise<void> {
