@@ -4,14 +4,18 @@ import { createUndo } from '../src/cli/signals.ts'
 import type { CedarForm } from './ideal-policy.ts'
 import { idealRuns, productRuns } from './load.ts'
 import type { RunOf } from './load-order.ts'
+import type { Place } from './standing.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
 import type { BenchWorld, Side } from './world.ts'
 
 /** How the broker evaluates policies now: the ideal in this form is what it is held against. */
 export const PRODUCT_USES: CedarForm = 'compiled'
 
-export type Name = 'product' | `ideal ${CedarForm}`
-export const AGAINST: Name = `ideal ${PRODUCT_USES}`
+/** What is compared; the broker at a depth is the broker again, asked by sub-agents. */
+export type Name = 'product' | `ideal ${CedarForm}` | `depth ${string}`
+/** Those that have a process of their own. */
+export type Server = Exclude<Name, `depth ${string}`>
+export const AGAINST: Server = `ideal ${PRODUCT_USES}`
 
 export interface Contender {
   readonly name: Name
@@ -35,7 +39,7 @@ const NO_WASM_INLINING = '--no-turbo-inline-js-wasm-calls'
 /** Starts them, in this order; all or none. */
 export async function startContenders(
   world: BenchWorld,
-  names: readonly Name[],
+  names: readonly Server[],
   { workers, profile }: { readonly workers: number; readonly profile: string | undefined },
 ): Promise<Crew> {
   const undo = createUndo()
@@ -55,6 +59,27 @@ export async function startContenders(
   }
 }
 
+/** One broker, and those who ask it, at each of these places. */
+export async function startAtDepths(
+  world: BenchWorld,
+  places: readonly Place[],
+  { workers, profile }: { readonly workers: number; readonly profile: string | undefined },
+): Promise<Crew> {
+  const product = await startProduct(world, workers, profile)
+  const { people } = world
+  const { server } = product
+  const { issuer } = server
+  const contenders = places.map((place) => ({
+    ...product,
+    name: nameOf(place),
+    runs: () => productRuns(issuer, (person) => people.token(person, issuer), place),
+  }))
+  return { contenders, stop: () => server.stop() }
+}
+
+export const nameOf = ({ depth, counted }: Place): Name =>
+  `depth ${String(depth)}${counted ? ', counted' : ''}`
+
 async function startProduct(
   { product: side, people }: BenchWorld,
   workers: number,
@@ -71,7 +96,7 @@ async function startProduct(
 async function startIdeal(
   { ideal: side }: BenchWorld,
   workers: number,
-  name: Exclude<Name, 'product'>,
+  name: Exclude<Server, 'product'>,
 ): Promise<Contender> {
   const form = name.slice('ideal '.length)
   const args = [NO_WASM_INLINING, IDEAL, String(workers), form]

@@ -5,35 +5,27 @@ import { join } from 'node:path'
 import { createClient } from '../src/client/client.ts'
 import { generateKey } from '../src/client/key.ts'
 import { createCaller } from '../src/client/person.ts'
-import { selfAssertion } from '../src/cli/context.ts'
 import type { PersonName } from '../src/cli/dev/issuer.ts'
 import { textIn } from '../src/cli/member.ts'
 import type { Driven, FromLoad, Minted, Order, RunOf } from './load-order.ts'
+import { type Place, standingAt } from './standing.ts'
 
-/** Runs for each turn; a consent to a tool of high risk is for at most 1,000 uses. */
+/** Runs for each turn. */
 const RUNS = 32
-const USES = 1000
 /** Of them at a time: what is prepared is no load. */
 const LANES = 4
 
-/** Fresh runs of one agent, each with its own key, session and consent. */
+/** Fresh runs of an agent, each with its own key, session and consent; at a depth, with its own chain. */
 export async function productRuns(
   issuer: string,
   token: (person: PersonName) => string,
+  place: Place = { depth: 0, counted: false },
 ): Promise<RunOf[]> {
   const sponsor = createCaller(issuer, () => token('kim'))
-  const registered = generateKey()
-  const workload = { kind: 'jwk', jwk: registered.publicJwk }
-  const agent = textIn(await sponsor.post('/v1/agents', { name: 'bench-bot', workload }), 'id')
+  const stand = await standingAt(place, issuer, sponsor)
   return await runs(async () => {
-    const consent = await sponsor.post('/v1/consents', {
-      ...{ agent_id: agent, tools: ['payments.refund'], purpose: 'support.refunds' },
-      ...{ max_uses: USES, expires_at: new Date(Date.now() + 3_600_000).toISOString() },
-    })
-    const key = generateKey()
-    const assertion = () => selfAssertion(agent, registered, issuer)
-    const client = createClient({ issuer, key, assertion, consent: textIn(consent, 'id') })
-    return { jwk: key.exportJwk(), token: textIn(await client.connect(), 'access_token') }
+    const standing = await stand()
+    return { jwk: standing.key.exportJwk(), token: await standing.open() }
   })
 }
 

@@ -3,18 +3,17 @@
  * PostgreSQL. What counts is the ratio of their CPU a mint; rates and latencies are told beside it.
  */
 import { availableParallelism, loadavg } from 'node:os'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { createUndo, untilStopped } from '../src/cli/signals.ts'
-import { AGAINST, type Name, startContenders } from './contender.ts'
+import { AGAINST, type Name, type Server, startContenders } from './contender.ts'
+import { measureDepths } from './depths.ts'
 import { type Amount, fill } from './fill.ts'
 import { startLoad } from './load.ts'
 import { meterPostgres, syncMicros } from './machine.ts'
-import { cpuOf, insideOf, postgresOf, rateOf, shapeOf, tableOf } from './report.ts'
-import { type Bench, type Shape, takeTurn, type Turn } from './turn.ts'
-import { startWorld, withClient } from './world.ts'
+import { cpuOf, insideOf, postgresOf, rateOf, shapeOf, tableOf, tellProven } from './report.ts'
+import { type Bench, MOST_CALLERS, type Shape, takeTurn, type Turn, warmUp } from './turn.ts'
+import { startWorld } from './world.ts'
 
-const WARM_UP_SECONDS = 2
-const MOST_CALLERS = 32
 /** Whatever hangs, it ends: the children go when they lose us. */
 const LONGEST_MS = 25 * 60_000
 
@@ -28,11 +27,14 @@ interface Options {
   readonly profile?: string
   readonly gate?: boolean
   readonly filled?: string | true
+  readonly depths: readonly number[]
+  readonly counted?: boolean
 }
 
 /** Product ÷ the ideal that it is held against, CPU a mint: more than this fails the gate. */
 const RATIO_MAX = 5.2
 const GATE = { seconds: 2, rounds: 3, callers: [MOST_CALLERS], workers: [1], open: false } as const
+const DEPTHS = [0, 1, 2, 3, 4, 5, 6, 7]
 const FILLED = { leases: 1_000_000, entries: 5_000_000 }
 
 const number = (max: number) => (text: string) => {
@@ -41,6 +43,14 @@ const number = (max: number) => (text: string) => {
   throw new Error(`${text} is not between 0 and ${String(max)}`)
 }
 const numbers = (max: number) => (text: string) => text.split(',').map(number(max))
+
+const DEPTHS_HELP =
+  'the broker alone: 32 callers with sessions so many hops (0 to 7) below a consent, and what opening one costs'
+const depths = (text: string) => {
+  const all = text.split(',').map(Number)
+  if (all.every((depth) => DEPTHS.includes(depth))) return all
+  throw new Error(`${text} is not a list of depths from 0 to 7`)
+}
 
 await new Command('bench')
   .option('--seconds <n>', 'of each turn', number(60), 3)
@@ -56,6 +66,18 @@ await new Command('bench')
   .option('--profile <folder>', 'where Node writes a CPU profile of the broker')
   .option('--gate', 'short; ends with 1 if a mint costs more than it may')
   .option('--filled [leases,entries]', 'the same again, on a database that has been in use')
+  .addOption(
+    new Option('--depths <list>', DEPTHS_HELP)
+      .argParser(depths)
+      .default([0], '0: all of the above, at no depth')
+      .conflicts(['gate', 'filled']),
+  )
+  .addOption(
+    new Option(
+      '--counted',
+      'with --depths: also with a number of calls of its own at each hop',
+    ).conflicts(['gate', 'filled']),
+  )
   .action((options: Options) => bench(options.gate === true ? { ...options, ...GATE } : options))
   .parseAsync()
 
@@ -77,6 +99,10 @@ async function run(options: Options, undo: ReturnType<typeof createUndo>): Promi
   const load = loadavg()[0] ?? NaN
   const its = await prepare(undo)
   tellMachine(its, load)
+  if (options.counted === true || options.depths.some((depth) => depth > 0)) {
+    for (const workers of options.workers) await measureDepths(its, { ...options, workers })
+    return
+  }
   const names = namesFor(options)
   const fresh = await measureAll(its, names, options)
   if (options.gate === true) judge(fresh)
@@ -94,7 +120,7 @@ async function prepare(undo: ReturnType<typeof createUndo>): Promise<Bench> {
 }
 
 /** What is gated is held against one floor; what grows is compared with itself. */
-function namesFor({ gate, filled }: Options): readonly Name[] {
+function namesFor({ gate, filled }: Options): readonly Server[] {
   if (filled !== undefined) return ['product']
   return gate === true ? ['product', AGAINST] : ['product', 'ideal wasm', 'ideal compiled']
 }
@@ -102,7 +128,7 @@ function namesFor({ gate, filled }: Options): readonly Name[] {
 /** @param before whose open loops are driven at the same rates again */
 async function measureAll(
   its: Bench,
-  names: readonly Name[],
+  names: readonly Server[],
   options: Options,
   before: readonly (readonly Turn[])[] = [],
 ): Promise<Turn[][]> {
@@ -121,7 +147,7 @@ async function measureAll(
 /** A B A B: all servers with so many workers, in turns. */
 async function measure(
   its: Bench,
-  names: readonly Name[],
+  names: readonly Server[],
   options: Omit<Options, 'workers'> & { readonly workers: number },
 ): Promise<Turn[][]> {
   const { seconds, rounds, callers, open, rate, workers, profile } = options
@@ -145,15 +171,6 @@ async function measure(
   } finally {
     await stop()
   }
-}
-
-/** And has the tables analyzed, as the server does by itself within a minute: plans are made anew then. */
-async function warmUp(its: Bench, contender: Parameters<typeof takeTurn>[1]): Promise<void> {
-  const { databaseUrl } = contender.side
-  const shape = { kind: 'closed', callers: MOST_CALLERS, seconds: WARM_UP_SECONDS } as const
-  await takeTurn(its, contender, shape)
-  await withClient(databaseUrl, (client) => client.query('analyze'))
-  await takeTurn(its, contender, shape)
 }
 
 function tellMachine({ world }: Bench, load: number): void {
@@ -181,8 +198,7 @@ function tell(groups: readonly (readonly Turn[])[]): void {
       process.stdout.write(`${what}, ${where}: CPU a mint ${cpu}, requests/s ${rate}\n`)
     }
   }
-  const proven = groups.flat().reduce((sum, turn) => sum + turn.proven, 0)
-  process.stdout.write(`${String(proven)} mints were proven to be in the ledger as it grew\n`)
+  tellProven(groups)
 }
 
 function amountOf(filled: string | true): Amount {
@@ -193,7 +209,7 @@ function amountOf(filled: string | true): Amount {
 }
 
 function judge(groups: readonly (readonly Turn[])[]): void {
-  const of = (name: Name) => groups.filter(([first]) => first?.server === name).flat()
+  const of = (name: Server) => groups.filter(([first]) => first?.server === name).flat()
   const ratio = cpuOf(of('product')) / cpuOf(of(AGAINST))
   const verdict = ratio <= RATIO_MAX ? 'within' : 'above'
   process.stdout.write(`gate: ${ratio.toFixed(2)} is ${verdict} ${RATIO_MAX.toFixed(2)}\n`)

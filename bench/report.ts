@@ -55,6 +55,12 @@ function cellsOf(turns: readonly Turn[]): string[] {
   ]
 }
 
+/** How many were looked for, and found. */
+export function tellProven(groups: readonly (readonly Turn[])[]): void {
+  const proven = groups.flat().reduce((sum, turn) => sum + turn.proven, 0)
+  process.stdout.write(`${String(proven)} mints were proven to be in the ledger as it grew\n`)
+}
+
 export function shapeOf({ shape }: Turn): string {
   if (shape.kind === 'open') return `${shape.rate.toFixed(0)}/s`
   return shape.callers === 1 ? '1 caller' : `${String(shape.callers)} callers`
@@ -65,6 +71,6 @@ const smallest = (turns: readonly Turn[], of: (turn: Turn) => number) =>
   Math.min(...turns.map((turn) => of(turn) / mintsOf(turn)))
 const told = (value: number, digits: number) => (Number.isNaN(value) ? '–' : value.toFixed(digits))
 
-function quantile(sorted: readonly number[], share: number): number {
+export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }
