@@ -51,7 +51,7 @@ export async function createParts(slices: Slices) {
   const revocation = createRevocation({
     ...{ tenant: slices.config.tenant, pool: slices.pools.front, ledger: ledgers.front },
     cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
-    isTool: (name) => pdp.isDeclared(name),
+    // Whatever rules are in force, or none: what was taken out of them may be held back as well.
     onStopped: () => {
       delivering.sweeper.poke()
     },

@@ -80,22 +80,28 @@ export function checkAt(
   return { outcome, hop, at, notPerformed }
 }
 
-/** Where no token was handed on: whether what it rests on still stands. */
+/** Where no token was handed on: whether what it rests on still stands. The agent and its run are hop 0. */
 export async function checkStanding(
   { tenant, pool }: ChecksOptions,
   { id, sponsor, terms, status }: Consent,
   instance: string | null,
 ): Promise<Verification> {
-  const [row] = await ask<{ now: Date; is_stopped: boolean }>(pool, {
+  const [row] = await ask<{ now: Date; stopped: readonly string[] }>(pool, {
     name: 'chain_standing',
-    text: `select clock_timestamp() as now, exists (
-             select from procura.stop where tenant = $1 and id = any ($2::text[])) as is_stopped`,
+    text: `select clock_timestamp() as now,
+             array(select id from procura.stop where tenant = $1 and id = any ($2::text[])) as stopped`,
     values: [tenant, [id, sponsor, terms.agent, instance].filter((it) => it !== null)],
   })
   if (row === undefined) throw new Error('the database did not answer')
   const common = { at: row.now, notPerformed: ['signatures', ...NOT_HERE] }
-  if (status === 'withdrawn') return { outcome: 'revoked', hop: null, ...common }
-  if (row.is_stopped) return { outcome: 'revoked', hop: null, ...common }
+  const isStopped = (it: string | null) => it !== null && row.stopped.includes(it)
+  // Of an agent that was retired its consents went with it: that is told at hop 0.
+  const isGone = status === 'withdrawn' && !isStopped(terms.agent)
+  if (isGone || isStopped(sponsor) || isStopped(id)) {
+    return { outcome: 'revoked', hop: null, ...common }
+  }
+  const isHeld = isStopped(terms.agent) || isStopped(instance)
+  if (isHeld) return { outcome: 'revoked', hop: 0, ...common }
   if (status === 'expired') return { outcome: 'expired', hop: null, ...common }
   return { outcome: 'valid', ...common }
 }

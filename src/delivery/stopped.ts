@@ -13,45 +13,66 @@ export type Standing = Pick<
   'decision' | 'agent' | 'sponsor' | 'consent' | 'delegation' | 'revocationEpoch'
 >
 
-/** The hop that something below the consent stands at, on the path of a delegation. */
-interface Place {
-  readonly hop: number
-  readonly agent: AgentId
-}
+/** Who stands in the way: the sponsor and the consent are no hop. */
+type Who = NonNullable<Shown['stoppedBy']>
 
-/** The refusal: at depth 0 the agent and its run are hop 0, and what is below is looked up. */
+/**
+ * 403 `frozen`, or `chain_invalid` with the hop. At depth 0 the agent and its run are hop 0, and what
+ * is below is looked up.
+ */
 export async function refusalFor(
   pool: Pick<Pool | Tx, 'query'>,
   tenant: string,
   standing: Standing,
   kind: StopKind,
 ): Promise<BrokerError> {
-  const isBelow = standing.delegation !== null
-  return stoppedBy(standing, kind, isBelow ? await placeOf(pool, tenant, standing) : undefined)
+  const { decision } = standing
+  const evaluation = { status: 'evaluated', unavailableInput: null } as const
+  if (kind === 'frozen') {
+    const stoppedBy = await heldBackAt(pool, tenant, standing)
+    return new BrokerError('frozen', { shown: { stoppedBy, decision, evaluation } })
+  }
+  const stoppedBy = await stoppedAt(pool, tenant, standing, kind)
+  const shown = { outcome: 'revoked', hop: stoppedBy.hop, stoppedBy, decision, evaluation }
+  return new BrokerError('chain_invalid', { shown })
 }
 
-/** 403 `frozen`, or `chain_invalid` with the hop: the sponsor and the consent are none. */
-export function stoppedBy(
-  {
-    decision,
-    agent,
-    sponsor,
-    consent,
-  }: Pick<Standing, 'decision' | 'agent' | 'sponsor' | 'consent'>,
-  kind: StopKind,
-  place: Place = { hop: 0, agent },
-): BrokerError {
-  const evaluation = { status: 'evaluated', unavailableInput: null } as const
-  const atHop = { hop: place.hop, kind: 'agent', id: place.agent }
-  if (kind === 'frozen') {
-    return new BrokerError('frozen', { shown: { stoppedBy: atHop, decision, evaluation } })
-  }
-  const who: NonNullable<Shown['stoppedBy']> =
-    kind === 'sponsor' || kind === 'consent'
-      ? { hop: null, kind, id: kind === 'sponsor' ? sponsor : consent }
-      : atHop
-  const shown = { outcome: 'revoked', hop: who.hop, stoppedBy: who, decision, evaluation }
-  return new BrokerError('chain_invalid', { shown })
+/**
+ * The sponsor, the first agent on the path that is frozen, or who acts: of a tool, of everything, and of
+ * the sponsor of somebody else's agent, nobody on the path is to blame.
+ */
+async function heldBackAt(
+  pool: Pick<Pool | Tx, 'query'>,
+  tenant: string,
+  { delegation, agent, sponsor }: Standing,
+): Promise<Who> {
+  const [found] = await ask<{ agents: readonly AgentId[]; frozen: readonly string[] }>(pool, {
+    name: 'lease_frozen_at',
+    text: `select p.agents, array(select scope from procura.freeze
+        where tenant = $1 and lifted_at is null and scope = any (array['', $4] || p.agents)) as frozen
+      from (select coalesce((select agents from procura.delegation where tenant = $1 and id = $2),
+        array[$3]) as agents) p`,
+    values: [tenant, delegation, agent, sponsor],
+  })
+  const { agents, frozen } = found ?? { agents: [agent], frozen: [] }
+  const leaf = { hop: agents.length - 1, kind: 'agent', id: agent }
+  if (frozen.includes('')) return leaf
+  if (frozen.includes(sponsor)) return { hop: null, kind: 'sponsor', id: sponsor }
+  const at = agents.findIndex((id) => frozen.includes(id))
+  return at < 0 ? leaf : { hop: at, kind: 'agent', id: agents[at] ?? agent }
+}
+
+async function stoppedAt(
+  pool: Pick<Pool | Tx, 'query'>,
+  tenant: string,
+  standing: Standing,
+  kind: Exclude<StopKind, 'frozen'>,
+): Promise<Who> {
+  const { sponsor, consent, delegation, agent } = standing
+  if (kind === 'sponsor') return { hop: null, kind, id: sponsor }
+  if (kind === 'consent') return { hop: null, kind, id: consent }
+  if (delegation === null) return { hop: 0, kind: 'agent', id: agent }
+  return await placeOf(pool, tenant, standing)
 }
 
 /** The one nearest to the consent of all that was stopped; the leaf, where it is not on the path. */
@@ -59,7 +80,7 @@ async function placeOf(
   pool: Pick<Pool | Tx, 'query'>,
   tenant: string,
   { delegation, revocationEpoch, agent }: Standing,
-): Promise<Place> {
+): Promise<Who> {
   const [found] = await ask<{ hop: number | null; depth: number; at: AgentId }>(pool, {
     name: 'lease_stopped_at',
     text: `select h.hop, d.depth, d.agents[coalesce(h.hop, d.depth) + 1] as at
@@ -72,7 +93,7 @@ async function placeOf(
       where d.tenant = $1 and d.id = $2`,
     values: [tenant, delegation, revocationEpoch],
   })
-  return { hop: found?.hop ?? found?.depth ?? 0, agent: found?.at ?? agent }
+  return { hop: found?.hop ?? found?.depth ?? 0, kind: 'agent', id: found?.at ?? agent }
 }
 
 /** What, if anything, was stopped under a lease since it was decided, or is frozen now. */

@@ -98,11 +98,12 @@ export interface Opened {
 }
 
 export interface FrontDelegations {
+  /** `isReplay`: the key has done this before. `isRepeat`: the hop was on record when it first did. */
   register(
     instance: ProvenInstance,
     chain: string,
     by: { readonly act: Act; readonly key: RequestKey | null },
-  ): Promise<Delegation & Repeatable>
+  ): Promise<Delegation & { readonly isReplay: boolean; readonly isRepeat: boolean }>
   list(
     instance: ProvenInstance,
     page: Page<DelegationId>,

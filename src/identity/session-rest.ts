@@ -70,9 +70,10 @@ export async function underChain(
     const type = parameter(form, 'client_assertion_type')
     const other = await attest(options, { type, assertion: actor }, jkt).catch(refusedActor)
     if (other?.agent.id !== attested.agent.id) {
+      // The chain is not read yet, and may leave out its ancestors: how deep its leaf is, nobody knows.
       const detail = 'The actor_token names another than the client that authenticated'
       throw new BrokerError('chain_invalid', {
-        shown: { outcome: 'holder_binding_failed', detail },
+        shown: { outcome: 'holder_binding_failed', hop: null, detail },
       })
     }
   }

@@ -58,6 +58,7 @@ export function readExchange(form: Form): Exchange {
     given('subject_token_type') === CHAIN &&
     (given('requested_token_type') ?? ACCESS_TOKEN) === ACCESS_TOKEN &&
     given('actor_token_type') === (actor === undefined ? undefined : JWT) &&
+    given('consent_id') === undefined &&
     given('delegation_root') === undefined
   if (chain === undefined || !isAsKnown) throw oauthError('invalid_request')
   return { chain, actor }

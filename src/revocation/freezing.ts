@@ -7,6 +7,7 @@ import type { ProvenPerson } from '../domain/person.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { By } from '../domain/request.ts'
+import { isToolName } from '../domain/scope.ts'
 import type { Tx } from '../domain/tx.ts'
 import { ownerOfScope } from './owning.ts'
 import { rowsIn, rowsOf } from './rows.ts'
@@ -18,7 +19,6 @@ export interface FreezingOptions {
   /** Of the front. */
   readonly pool: Pool
   readonly ledger: Ledger
-  readonly isTool: (name: string) => boolean
 }
 
 export interface Freezing {
@@ -134,14 +134,14 @@ function demandOperator({ person }: ProvenPerson): void {
 }
 
 async function ownerIn(
-  { tenant, isTool }: FreezingOptions,
+  { tenant }: FreezingOptions,
   tx: Tx,
   person: ProvenPerson,
   scope: FreezeScope,
 ): Promise<PersonId | null> {
   const isOwnable = scope.kind === 'agent' || scope.kind === 'sponsor'
   if (!isOwnable) demandOperator(person)
-  if (scope.kind === 'tool' && !isTool(scope.id ?? '')) throw new BrokerError('unknown_tool')
+  if (scope.kind === 'tool' && !isToolName(scope.id ?? '')) throw new BrokerError('unknown_tool')
   return await ownerOfScope(rowsIn(tx), tenant, person, scope)
 }
 

@@ -1,5 +1,5 @@
 /** Does what a decision rests on still hold, at this very moment? */
-import type { Decision, Deny } from '../domain/decision.ts'
+import type { Decision } from '../domain/decision.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Rowwise, Tx } from '../domain/tx.ts'
@@ -7,8 +7,6 @@ import { type Resting, type State, stopOf } from './stop-of.ts'
 
 export interface InForce {
   readonly inForce: Deciding['revocation']['inForce']
-  /** The same for what only rests on it: a root, a hop. `null`: all of it holds. */
-  standing(tx: Tx, chain: Resting): Promise<Deny | null>
 }
 
 /**
@@ -25,10 +23,6 @@ export function createInForce(tenant: string): InForce {
         throw new BrokerError('decision_stale', { shown: { reason: 'policy_epoch' } })
       }
       return { stop: stopOf(chain, found, tx.now), epoch: found.revocation_epoch }
-    },
-
-    async standing(tx, chain) {
-      return stopOf(chain, await stateOf(tx, tenant, chain, []), tx.now)
     },
   }
 }

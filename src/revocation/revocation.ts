@@ -23,8 +23,6 @@ export interface RevocationOptions extends StoppingOptions {
   readonly ledger: Ledger
   /** Told once a stop is on record, so that what is out there ends at once. Must not throw. */
   readonly onStopped: (revocation: Revocation) => void
-  /** Whether a tool of this name is declared. */
-  readonly isTool: (name: string) => boolean
 }
 
 export interface RevocationPart extends InForce, Freezing {

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../../src/domain/json.ts'
 import { memberOf } from '../lines/adaptor.ts'
 import { chainsOf } from '../lines/chains.ts'
 import { twoBrokers, type World } from '../lines/house.ts'
+import { RV } from '../lines/stopping.ts'
 import type { Answer } from '../lines/wire.ts'
 
 const { line } = twoBrokers()
@@ -118,6 +119,27 @@ line('an act of the consenting agent itself rests on no token, and says so', asy
   })
   expect(body).not.toHaveProperty('below')
 })
+
+line(
+  'where no token was handed on, the agent and its run are hop 0; consent and sponsor are none',
+  async (w) => {
+    const verified = async (kind: 'agent' | 'instance' | 'consent') => {
+      const agent = await w.anAgent()
+      const issued = await w.accepted(w.CR(agent, { body: call(400) }))
+      const [run] = await w.database.query<{ id: string }>(
+        'select id from procura.instance where agent = $1',
+        [agent.id],
+      )
+      const ids = { agent: agent.id, instance: run?.id ?? '', consent: agent.consent }
+      await w.accepted(RV(w, { kind, id: ids[kind] }))
+      const { body } = await w.accepted(CH(w, memberOf(issued, 'id')), 200)
+      return body['verification']
+    }
+    expect(await verified('agent')).toMatchObject({ outcome: 'revoked', hop: 0 })
+    expect(await verified('instance')).toMatchObject({ outcome: 'revoked', hop: 0 })
+    expect(await verified('consent')).toMatchObject({ outcome: 'revoked', hop: null })
+  },
+)
 
 line(
   'a chain is verified anew from its tokens, and after a stop it is told as it was, and as it is',

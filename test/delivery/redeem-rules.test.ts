@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createRedeem, stale } from '../../src/delivery/redeem.ts'
-import { stoppedBy } from '../../src/delivery/stopped.ts'
+import { refusalFor } from '../../src/delivery/stopped.ts'
 import { createTargets } from '../../src/delivery/targets.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
@@ -166,7 +166,9 @@ describe('redeeming', () => {
 })
 
 describe('a refusal', () => {
-  const who = { decision: decisionClaims('k')['jti'] as `dec_${string}`, ...WHO }
+  const decision = decisionClaims('k')['jti'] as `dec_${string}`
+  const who = { decision, ...WHO, delegation: null, revocationEpoch: 1 }
+  const { pool } = aLeaseTable()
 
   it.each([
     ['sponsor', { hop: null, kind: 'sponsor', id: WHO.sponsor }],
@@ -174,8 +176,8 @@ describe('a refusal', () => {
     ['agent', { hop: 0, kind: 'agent', id: WHO.agent }],
     ['instance', { hop: 0, kind: 'agent', id: WHO.agent }],
     ['credential', { hop: 0, kind: 'agent', id: WHO.agent }],
-  ] as const)('for a stop of the %s names who was stopped', (kind, stopped) => {
-    const { code, shown } = stoppedBy(who, kind)
+  ] as const)('for a stop of the %s names who was stopped', async (kind, stopped) => {
+    const { code, shown } = await refusalFor(pool, 'main', who, kind)
     expect(code).toBe('chain_invalid')
     expect(shown).toEqual({
       ...{ outcome: 'revoked', hop: stopped.hop, stoppedBy: stopped, decision: who.decision },

@@ -98,13 +98,13 @@ const STOPS: [string, () => [string, string], number | null][] = [
   ['its own run', () => ['instance', WHO.instance], 2],
 ]
 // prettier-ignore
-const FREEZES: [string, () => [string, string]][] = [
-  ['everything', () => ['everything', '']],
-  ['its tool', () => ['tool', 'payments.refund']],
-  ['its sponsor', () => ['sponsor', WHO.sponsor]],
-  ['its agent', () => ['agent', acting]],
-  ['the agent in between', () => ['agent', middle]],
-  ['the consenting agent', () => ['agent', WHO.agent]],
+const FREEZES: [string, () => [string, string], number | null][] = [
+  ['everything', () => ['everything', ''], 2],
+  ['its tool', () => ['tool', 'payments.refund'], 2],
+  ['its sponsor', () => ['sponsor', WHO.sponsor], null],
+  ['its agent', () => ['agent', acting], 2],
+  ['the agent in between', () => ['agent', middle], 1],
+  ['the consenting agent', () => ['agent', WHO.agent], 0],
 ]
 
 describe('a decision, after which something on its path was stopped [POL-12] [CHN-27]', () => {
@@ -185,13 +185,16 @@ describe('a live credential', () => {
 })
 
 describe('a decision, after which it was frozen', () => {
-  it.each(FREEZES)('does not deliver: %s; what it spent is given back', async (_what, of) => {
+  it.each(FREEZES)('does not deliver: %s; what it spent is given back', async (_what, of, hop) => {
     const jti = newId('dec', now())
     await spend(world.db, jti)
     const before = await used(world.db)
     await freeze(...of())
     const redeeming = world.redeem({ ...below(), jti })
-    await expect(redeeming).rejects.toMatchObject({ code: 'frozen', shown: { decision: jti } })
+    const [kind, id] = hop === null ? ['sponsor', WHO.sponsor] : ['agent', hopOf(hop).agent]
+    await expect(redeeming).rejects.toMatchObject({
+      ...{ code: 'frozen', shown: { decision: jti, stoppedBy: { hop, kind, id } } },
+    })
     expect(await used(world.db)).toBe(before - 1)
   })
 
@@ -209,13 +212,15 @@ describe('a decision, after which it was frozen', () => {
   })
 
   it('at depth 0 is held against its tool, agent and sponsor', async () => {
-    for (const [kind, scope] of [
-      ['tool', 'payments.refund'],
-      ['agent', WHO.agent],
-      ['sponsor', WHO.sponsor],
+    for (const [kind, scope, hop] of [
+      ['tool', 'payments.refund', 0],
+      ['agent', WHO.agent, 0],
+      ['sponsor', WHO.sponsor, null],
     ] as const) {
       await freeze(kind, scope)
-      await expect(world.redeem(), kind).rejects.toMatchObject({ code: 'frozen' })
+      await expect(world.redeem(), kind).rejects.toMatchObject({
+        ...{ code: 'frozen', shown: { stoppedBy: { hop } } },
+      })
       await world.db.query('delete from procura.freeze')
     }
     await freeze('agent', middle)

@@ -54,7 +54,6 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
   const revocation = createRevocation({
     ...{ tenant: TENANT, pool: pools.front, ledger: logs.front },
     cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
-    isTool: (name) => name === TOOL.name,
     onStopped: ({ id }) => told.push(id),
   })
   return { pools, logs, budgets, approvals, consents, revocation, told }

@@ -213,7 +213,7 @@ function delegations(): Front['delegations'] {
   return {
     register: (_instance, chain) =>
       chain.startsWith('root.')
-        ? Promise.resolve({ ...aDelegation(), isRepeat: false })
+        ? Promise.resolve({ ...aDelegation(), isReplay: false, isRepeat: false })
         : Promise.reject(
             new BrokerError('chain_invalid', {
               shown: { outcome: 'malformed', hop: 0, isUnreadable: true },

@@ -41,6 +41,16 @@ line('[I-02] while a tool is frozen it gives nothing, to nobody, on any face', a
   expect((await w.IN(token)).body['active']).toBe(true)
 })
 
+line('a tool is held back by its name, whatever the rules in force know of it', async (w) => {
+  const scope = { kind: 'tool', id: 'payments.taken_out' }
+  const { body } = await w.accepted(FZ(w, scope))
+  expect(body).toMatchObject({ scope, state: 'frozen' })
+  await w.accepted(FZ(w, scope, { state: 'lifted' }))
+  for (const id of ['payments.*', 'payments', 'payments.Refund']) {
+    await w.refused(FZ(w, { kind: 'tool', id }), { status: 422, code: 'schema_violation' })
+  }
+})
+
 const tupleFor = (agent: Agent, sponsor: Json): JsonObject => ({
   subject: { type: 'identity', id: sponsor },
   action: { name: 'tools/call' },

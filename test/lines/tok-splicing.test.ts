@@ -34,7 +34,10 @@ line('[TOK-02] a chain and an actor that never met make no token', async (w) => 
   const { worker, held, TX } = await aHanded(w)
   const other = await w.anAgent()
   const acting = (token: string) => ({ form: { actor_token: token, actor_token_type: JWT } })
-  await w.refused(TX(worker, held, acting(w.WT(other))), no('holder_binding_failed'))
+  await w.refused(TX(worker, held, acting(w.WT(other))), {
+    ...no('holder_binding_failed'),
+    hop: null,
+  })
   await w.refused(TX(worker, held, acting(await w.ST(worker))), no('holder_binding_failed'))
   await w.accepted(TX(worker, held, acting(w.WT(worker))), 200)
 })
@@ -49,6 +52,7 @@ line('an exchange without its parts, or with parts it does not know, is no excha
     { actor_token: w.WT(worker) },
     { actor_token_type: JWT },
     { delegation_root: 'true' },
+    { consent_id: worker.consent },
   ]) {
     await w.refused(TX(worker, held, { form }), plain)
   }
@@ -126,8 +130,17 @@ line('a hop is put on record by the run that signed it, and by nobody else', asy
   const headers = [['Idempotency-Key', key]] as const
   const more = hop(root, worker)
   const made = await w.accepted(DG(agent, more, { headers }))
-  const again = await w.accepted(DG(agent, more, { headers, at: 1 }), 200)
+  const again = await w.accepted(DG(agent, more, { headers, at: 1 }), 201)
+  expect(again.headers.get('idempotency-replayed')).toBe('true')
   expect(again.body['id']).toBe(made.body['id'])
+  const fresh = [['Idempotency-Key', `k-${randomUUID()}`]] as const
+  for (const call of [{}, { headers: fresh }]) {
+    const known = await w.accepted(DG(agent, more, call), 200)
+    expect(known.headers.has('idempotency-replayed')).toBe(false)
+    expect(known.body['id']).toBe(made.body['id'])
+  }
+  const replayed = await w.accepted(DG(agent, more, { headers: fresh }), 200)
+  expect(replayed.headers.get('idempotency-replayed')).toBe('true')
   expect(first.body['id']).not.toBe(made.body['id'])
   await w.refused(DG(agent, held, { headers }), { status: 422, code: 'idempotency_mismatch' })
 })

@@ -1,17 +1,14 @@
 /** Hops: registered by whoever signed them, read by those on whose chain they are. */
 import { Router } from 'express'
 import { z } from 'zod'
-import { BrokerError } from '../../domain/problems.ts'
 import { budgetBody, delegationBody } from '../bodies.ts'
 import type { Front } from '../front.ts'
 import { PAGE, pageBody, pageOf } from '../page.ts'
 import { agentOf, checkKey, presentedBy } from '../presented.ts'
 import { checked, idIn, readObject, readQuery } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
+import { BODY_BYTES_MAX } from '../take-body.ts'
 
-/** Beyond what a chain may have: one that is too large is told so, and not that a string is. */
-const CHAIN_BYTES_READ = 256 * 1024
-const CHAIN_BYTES_MAX = 64 * 1024
 const Body = z.strictObject({ chain: z.string() })
 
 export function delegations(front: Front): Router {
@@ -26,11 +23,11 @@ function register(front: Front): Handler {
   return async (req, res) => {
     const { instance, act } = await agentOf(front, req, res)
     checkKey(req)
-    const { chain } = checked(Body, readObject(res, { stringBytes: CHAIN_BYTES_READ }))
-    if (chain.length > CHAIN_BYTES_MAX) throw new BrokerError('payload_too_large')
+    // A chain that is too large is told so by who reads chains, and not as a string that is.
+    const { chain } = checked(Body, readObject(res, { stringBytes: BODY_BYTES_MAX.native }))
     const key = front.identity.requestKey(instance, presentedBy(req, res))
     const registered = await front.delegations.register(instance, chain, { act, key })
-    if (registered.isRepeat && key !== null) res.set('Idempotency-Replayed', 'true')
+    if (registered.isReplay) res.set('Idempotency-Replayed', 'true')
     res
       .status(registered.isRepeat ? 200 : 201)
       .location(`/v1/delegations/${registered.id}`)
