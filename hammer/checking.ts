@@ -19,7 +19,7 @@ export const CHECKS: readonly Check[] = [
 export const NOT_CHECKED: readonly (readonly [id: string, why: string])[] = [
   [
     'I6',
-    'a freeze, hops and `POST /v1/revocations` are not built; withdrawal and retirement are checked',
+    'freezes, and revocations of hops, runs, sponsors and single credentials: the tests of the lines',
   ],
   ['I8', 'what an upstream received: the proxy is not built'],
   ['I11', 'a dump of the database, its WAL and traces: the tests of the lines search those'],

@@ -56,7 +56,6 @@ create table procura.delegation (
   path          text[]      not null, -- delegations, itself the last
   agents        text[]      not null, -- of every hop, the root's first
   keys          text[]      not null, -- thumbprints, as are the agents
-  not_before    timestamptz,
   registered_at timestamptz not null,
   expires_at    timestamptz not null check (isfinite(expires_at)),
   event_id      text        not null,

@@ -626,7 +626,6 @@ CREATE TABLE procura.delegation (
     path text[] NOT NULL,
     agents text[] NOT NULL,
     keys text[] NOT NULL,
-    not_before timestamp with time zone,
     registered_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     event_id text NOT NULL,

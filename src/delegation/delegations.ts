@@ -33,7 +33,9 @@ export interface DelegationsOptions
 export interface Presented {
   readonly consent: ConsentId
   readonly sponsor: PersonId
-  /** What is left at the leaf. */
+  /** Of the leaf. */
+  readonly depth: number
+  /** What is left there. */
   readonly effective: Authority
   readonly expiresAt: Date
   /** Registers what is not on record yet. @throws BrokerError `chain_invalid` */
@@ -82,6 +84,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       const { verified, leaf } = shown
       return {
         ...{ consent: verified.consentId, sponsor: verified.sponsor },
+        depth: leaf.depth,
         ...{ effective: leaf.effective, expiresAt: new Date(leaf.exp * 1000) },
         async admit(tx, act) {
           const { leaf: delegated, entries } = await admit(options, tx, shown, act)

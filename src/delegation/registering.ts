@@ -51,10 +51,11 @@ export async function admit(
 
   const entries: LedgerEntry[] = []
   let above: Above = rootOf(verified, state)
+  let leaf: Registered | null = null
   for (const hop of verified.hops.slice(1)) {
     const known = await hopByHash(tx, tenant, hop.tokenHash)
     if (known !== null) {
-      above = known
+      above = leaf = known
       continue
     }
     const writing = hopUnder(above, hop, verified, tx.now)
@@ -69,9 +70,10 @@ export async function admit(
       ...{ type: 'delegation_registered', act, eventId: writing.eventId },
       ...{ sponsor: writing.sponsor, consent: writing.consent, path: writing },
     })
-    above = writing
+    above = leaf = writing
   }
-  return { leaf: leafOf(above), entries }
+  if (leaf === null) throw new TypeError('a root alone is no chain')
+  return { leaf, entries }
 }
 
 /** What may have changed since: who is active, what was stopped, the time. In the order of the steps. */
@@ -96,8 +98,7 @@ function checkStanding({ hops }: VerifiedChain, state: State, now: Date): void {
 }
 
 /** What a hop is placed under: the root, or a hop on record. */
-type Above = Pick<Registered, 'hops' | 'effective' | 'accounts' | 'consent' | 'sponsor' | 'root'> &
-  Partial<Registered>
+type Above = Pick<Registered, 'hops' | 'effective' | 'accounts' | 'consent' | 'sponsor' | 'root'>
 
 function rootOf(verified: VerifiedChain, { consent }: State): Above {
   const [root] = verified.hops
@@ -134,17 +135,8 @@ function hopUnder(above: Above, hop: VerifiedHop, verified: VerifiedChain, now: 
     accounts: [...above.accounts.map(subtreeOnly), { id, bounds: own }],
     ...{ consent: verified.consentId, sponsor: verified.sponsor, root: above.root },
     ...{ parent: token.parHash, eventId: newId('evt', now) },
-    notBefore: hop.nbf === null ? null : new Date(hop.nbf * 1000),
     ...{ registeredAt: now, expiresAt: new Date(hop.exp * 1000) },
   }
 }
 
 const subtreeOnly = ({ id, bounds }: Account): Account => ({ id, bounds: ofSubtree(bounds) })
-
-function leafOf(above: Above): Registered {
-  const { id, effective, expiresAt, registeredAt, eventId } = above
-  if (!id || !expiresAt || !registeredAt || !eventId) {
-    throw new TypeError('a root is no leaf')
-  }
-  return { ...above, id, effective, expiresAt, registeredAt, eventId }
-}

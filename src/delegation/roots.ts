@@ -74,7 +74,8 @@ export async function openRoot(
     ...{ depth: 0, agent, instance, jkt, tokenHash, delegation: null },
     ...{ purpose: authority.purpose, expiresAt, model: null },
   }
-  const path = { hops: [hop] as const, effective: authority }
+  const effective = { ...authority, delMaxDepth: consent.terms.maxHops + 1 }
+  const path = { hops: [hop] as const, effective }
   const of = { sponsor: consent.sponsor, consent: consent.id, path }
   return {
     token: new Secret(token),

@@ -27,7 +27,6 @@ export interface Registered extends Delegated {
 /** What a hop is written with, beside what follows from its place. */
 export interface Writing extends Registered {
   readonly parent: string
-  readonly notBefore: Date | null
 }
 
 export const COLUMNS = `d.id, d.hops, d.effective, d.accounts, d.consent, d.sponsor, d.root,
@@ -120,17 +119,17 @@ export async function insertHop(tx: Tx, tenant: string, hop: Writing): Promise<v
   await tx.query({
     name: 'delegation_insert',
     text: `insert into procura.delegation (tenant, id, token_hash, depth, root, parent, consent, sponsor,
-             agent, jkt, purpose, effective, hops, accounts, path, agents, keys, not_before,
+             agent, jkt, purpose, effective, hops, accounts, path, agents, keys,
              registered_at, expires_at, event_id)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-             $20, $21)`,
+             $20)`,
     values: [
       ...[tenant, hop.id, leaf.tokenHash, leaf.depth, hop.root, hop.parent, hop.consent],
       ...[hop.sponsor, leaf.agent, leaf.jkt, leaf.purpose, effective],
       ...[JSON.stringify(hops.map(({ model: _, ...kept }) => kept)), JSON.stringify(hop.accounts)],
       hops.flatMap(({ delegation }) => (delegation === null ? [] : [delegation])),
       ...[hops.map(({ agent }) => agent), hops.map(({ jkt }) => jkt)],
-      ...[hop.notBefore, hop.registeredAt, hop.expiresAt, hop.eventId],
+      ...[hop.registeredAt, hop.expiresAt, hop.eventId],
     ],
   })
 }

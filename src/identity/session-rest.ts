@@ -43,6 +43,8 @@ interface Rest {
   readonly expiresAt: Date
 }
 interface Shown extends Rest {
+  /** Of the leaf. */
+  readonly depth: number
   /** Puts what is not on record there, in the transaction of the session. */
   admit(tx: Tx, act: Act): Promise<{ delegated: Delegated; entries: readonly LedgerEntry[] }>
 }
@@ -66,18 +68,15 @@ export async function underChain(
   { attested, jkt }: { attested: Attested; jkt: string },
 ): Promise<Under> {
   const { chain, actor } = readExchange(form)
-  if (actor !== undefined && actor !== parameter(form, 'client_assertion')) {
-    const type = parameter(form, 'client_assertion_type')
-    const other = await attest(options, { type, assertion: actor }, jkt).catch(refusedActor)
-    if (other?.agent.id !== attested.agent.id) {
-      // The chain is not read yet, and may leave out its ancestors: how deep its leaf is, nobody knows.
-      const detail = 'The actor_token names another than the client that authenticated'
-      throw new BrokerError('chain_invalid', {
-        shown: { outcome: 'holder_binding_failed', hop: null, detail },
-      })
-    }
-  }
-  return await options.chains.present(chain, { agent: attested.agent.id, jkt })
+  const shown = await options.chains.present(chain, { agent: attested.agent.id, jkt })
+  if (actor === undefined || actor === parameter(form, 'client_assertion')) return shown
+  const type = parameter(form, 'client_assertion_type')
+  const other = await attest(options, { type, assertion: actor }, jkt).catch(refusedActor)
+  if (other?.agent.id === attested.agent.id) return shown
+  const detail = 'The actor_token names another than the client that authenticated'
+  throw new BrokerError('chain_invalid', {
+    shown: { outcome: 'holder_binding_failed', hop: shown.depth, detail },
+  })
 }
 
 function refusedActor(error: unknown): null {

@@ -15,7 +15,7 @@ import { checkLeaks } from './leaks.ts'
 import { checkMinted } from './minted.ts'
 import { checkAfter, look, toldBy } from './postconditions.ts'
 import { checkRefusal, logLine, type Refusal, signaturesIn } from './refusal.ts'
-import { type Answer, exchange, type Sending } from './wire.ts'
+import { type Answer, exchange, printable, type Sending } from './wire.ts'
 import { ISSUER, startTwo, type TwoBrokers, type WorldOptions } from './world.ts'
 
 export interface World extends Adaptor, TwoBrokers {
@@ -135,7 +135,7 @@ async function aWorld(two: TwoBrokers, seen: Seen): Promise<World> {
   const agent = await adaptor.anAgent()
   const accepted: World['accepted'] = async (answered, status = 201) => {
     const answer = await answered
-    expect(answer.status, answer.text).toBe(status)
+    expect(answer.status, printable(answer)).toBe(status)
     return answer
   }
   return {

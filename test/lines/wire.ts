@@ -88,3 +88,10 @@ function bodyIn(text: string): JsonObject {
     return {}
   }
 }
+
+/** The text of an answer as a failing test may print it: without what would open anything. */
+export function printable({ text }: Pick<Answer, 'text'>): string {
+  return text
+    .replace(/(eyJ[\w-]+\.[\w-]+\.)[\w-]+/g, '$1…')
+    .replace(/("(?:password|url)":")[^"]*/g, '$1…')
+}

@@ -260,7 +260,7 @@ describe('a stop of what very much rests on', () => {
     await db.query(
       `insert into procura.delegation select d.tenant, 'dlg_' || n, 'hash-' || n, d.depth, d.root, d.parent,
          d.consent, d.sponsor, d.agent, 'jkt-' || n, d.purpose, d.effective, d.hops, d.accounts,
-         array['dlg_' || n], d.agents, array[d.keys[1], 'jkt-' || n], d.not_before, d.registered_at,
+         array['dlg_' || n], d.agents, array[d.keys[1], 'jkt-' || n], d.registered_at,
          d.expires_at, d.event_id
        from procura.delegation d, generate_series(1, $2::int) n where d.id = $1`,
       [delegationOf(tree.left), copies],
