@@ -2,7 +2,7 @@
 const parts = 'identity|consent|delegation|policy|budgets|approvals|delivery|revocation|ledger'
 const impure =
   '^(node:)?(fs|net|https?|dns|timers|child_process|worker_threads|os)(/|$)|node_modules/(?!zod|@cedar|libpg)'
-const deciding = '^src/policy/((evaluate|grant)\\.ts|facts/)'
+const deciding = '^src/policy/((evaluate|grant)\\.ts|grants/|facts/)'
 const fromCrypto = 'ids|digest|jws|binding|authority-hash'
 
 // No path of imports, through however many files, types included, may lead from the first to the second.

@@ -1,5 +1,5 @@
 /** The delivering half: redeems what was signed, makes it, records it; or takes it back. Never decides. */
-import type { Intent, Issued } from '../domain/lease.ts'
+import { type Intent, type Issued, KIND_OF } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Delivering } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
@@ -75,7 +75,8 @@ function checkMade({ connector, expiresAt }: Intent, made: Issued): void {
   // Also refuses an expiry that is no time at all.
   const isInTime = made.expiresAt.getTime() <= expiresAt.getTime()
   if (!isInTime) throw new NotAsDecided('the target made it longer than was decided')
-  if (made.kind !== connector) throw new NotAsDecided('the target made it of another kind')
+  const isItsKind = connector !== 'none' && made.kind === KIND_OF[connector]
+  if (!isItsKind) throw new NotAsDecided('the target made it of another kind')
 }
 
 /** Unknown is not success, and not a denial. The cause stays with us: it may be a target's words. */

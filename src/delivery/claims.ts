@@ -4,7 +4,7 @@ import { digestOf, sha256Bytes } from '../domain/digest.ts'
 import { type Id, type IdPrefix, isId, newId } from '../domain/ids.ts'
 import { isObject, type Json, type JsonObject } from '../domain/json.ts'
 import { JwsError, readToken, type Signer } from '../domain/jws.ts'
-import type { Intent } from '../domain/lease.ts'
+import { CONNECTORS, type Intent } from '../domain/lease.ts'
 import { BrokerError } from '../domain/problems.ts'
 
 const idOf = <Prefix extends IdPrefix>(prefix: Prefix) =>
@@ -22,13 +22,13 @@ const Claims = z.strictObject({
     .strictObject({ depth: z.int().min(1).max(7), leaf: text, delegation_id: idOf('dlg') })
     .nullable(),
   ...{ consent_id: idOf('con'), purpose: text, tool: text, tool_hash: text },
-  ...{ target: text, connector: text },
+  ...{ target: text, connector: z.enum(CONNECTORS) },
   grant: z.strictObject({ permissions: anObject, target: text, connector: text }),
   ...{ args_hash: text, request_hash: text, ttl_seconds: z.int().min(1).max(3600) },
   level: z.enum(['L1', 'L2', 'L3']),
   approvals: z.array(idOf('apr')),
   conditions: z.array(z.unknown()),
-  sender_constraint: z.enum(['dpop', 'none']),
+  sender_constraint: z.enum(['dpop', 'none', 'proxy']),
   credential_id: idOf('crd'),
   ...{ revocation_epoch: epoch, policy_epoch: epoch },
   ...{ policy_set_hash: text, schema_hash: text, facts_hash: text, context_hash: text },

@@ -1,6 +1,6 @@
 /** The port that a connector fills: what it promises in MUST, what it can do as data. */
 import type { z } from 'zod'
-import type { Intent, Issued } from '../domain/lease.ts'
+import type { ConnectorName, Intent, Issued } from '../domain/lease.ts'
 
 /**
  * Makes credentials for one kind of target. `issue` may narrow the grant but MUST NOT widen it, and
@@ -10,8 +10,7 @@ import type { Intent, Issued } from '../domain/lease.ts'
  * one hangs, and when nothing was ever made. Both MUST stop when the signal says so.
  */
 export interface Connector<Settings, Permissions> {
-  /** Also the `kind` of what it issues. */
-  readonly name: Issued['kind']
+  readonly name: ConnectorName
   /** The agent never holds the credential, or holds a short-lived one. */
   readonly model: 'proxy' | 'mint'
   /** What `revoke` can promise. `expiry`: the credential outlives its revocation. */

@@ -241,10 +241,9 @@ export function heldOf(row: Row): Held {
 
 /** As people and agents are told of it. */
 export function leaseOf({ intent, state, endedAt, confirmedDeadAt, eventId }: Told): Lease {
-  const { lease, decision, connector, tool, argsHash, purpose, level } = intent
+  const { lease, decision, tool, argsHash, purpose, level } = intent
   return {
     ...{ id: lease, decision, state, tool, argsHash, purpose, level },
-    kind: connector as Issued['kind'], // A connector is named for what it issues.
     ...{ senderConstraint: intent.senderConstraint, consent: intent.consent },
     ...{ instance: intent.instance, ttlSeconds: intent.ttlSeconds, issuedAt: intent.issuedAt },
     ...{ expiresAt: intent.expiresAt, endedAt, confirmedDeadAt, eventId },

@@ -4,7 +4,7 @@ import type { Chain } from './chain.ts'
 import type { ApprovalId, CredentialId, DecisionId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Principal } from './question.ts'
-import type { ToolCall } from './tool.ts'
+import type { SenderConstraint, ToolCall } from './tool.ts'
 
 /** One policy, as far as people and records are concerned. */
 export interface Rule {
@@ -73,7 +73,7 @@ export interface Grant {
   readonly connector: string
   readonly permissions: JsonObject
   readonly ttlSeconds: number
-  readonly senderConstraint: 'dpop' | 'none'
+  readonly senderConstraint: SenderConstraint
 }
 
 /** What an allow spends, from which account. */

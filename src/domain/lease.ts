@@ -11,13 +11,15 @@ import type {
 } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Secret } from './secret.ts'
+import type { SenderConstraint } from './tool.ts'
 
 /** A redeemed decision about to be made. Its row is committed, with the name it will have out there. */
 export interface Intent {
   readonly lease: CredentialId
   readonly decision: DecisionId
   readonly downstreamName: string
-  readonly connector: string
+  /** `none` in what failed because its target is not configured any more. */
+  readonly connector: ConnectorName | 'none'
   readonly target: string
   /** What the connector is to give, as the PDP signed it. */
   readonly permissions: JsonObject
@@ -25,7 +27,7 @@ export interface Intent {
   readonly ttlSeconds: number
   readonly issuedAt: Date
   readonly expiresAt: Date
-  readonly senderConstraint: 'dpop' | 'none'
+  readonly senderConstraint: SenderConstraint
   readonly level: 'L1' | 'L2' | 'L3'
   readonly tool: string
   readonly toolHash: string
@@ -49,9 +51,24 @@ export interface Intent {
   readonly eventId: EventId
 }
 
+/** Each connector, and the kind of what it issues. */
+export const KIND_OF = {
+  jwt: 'jwt',
+  postgres: 'postgres',
+  http: 'proxy',
+  'aws-sts': 'aws',
+  vault: 'secret',
+} as const
+export type ConnectorName = keyof typeof KIND_OF
+export const CONNECTORS = Object.keys(KIND_OF) as ConnectorName[]
+
+/** How it reaches its holder: as a credential, or as calls that we make with one. */
+export const deliveryOf = ({ senderConstraint }: Pick<Intent, 'senderConstraint'>) =>
+  senderConstraint === 'proxy' ? 'proxy' : 'mint'
+
 /** What a connector made. */
 export interface Issued {
-  readonly kind: 'jwt' | 'postgres'
+  readonly kind: (typeof KIND_OF)[ConnectorName]
   readonly credential: Readonly<Record<string, string | number | Secret>>
   readonly expiresAt: Date
 }
@@ -73,12 +90,11 @@ export interface Lease {
   readonly id: CredentialId
   readonly decision: DecisionId
   readonly state: LeaseState
-  readonly kind: Issued['kind']
   readonly tool: string
   readonly argsHash: string
   readonly purpose: string
   readonly level: 'L1' | 'L2' | 'L3'
-  readonly senderConstraint: 'dpop' | 'none'
+  readonly senderConstraint: SenderConstraint
   readonly consent: ConsentId
   readonly instance: InstanceId
   readonly ttlSeconds: number

@@ -1,6 +1,9 @@
 /** Tools as declared, and one call of one. */
 import type { Json, JsonObject } from './json.ts'
 
+/** Whose key a use is proved with: none; the holder's, at the target; the holder's, at our proxy. */
+export type SenderConstraint = 'dpop' | 'none' | 'proxy'
+
 export interface Tool {
   readonly name: string
   readonly title: string
@@ -10,7 +13,7 @@ export interface Tool {
   readonly groups: readonly string[]
   readonly risk: 'low' | 'medium' | 'high'
   readonly dataClasses: readonly string[]
-  readonly senderConstraint: 'dpop' | 'none'
+  readonly senderConstraint: SenderConstraint
   readonly ttlSecondsDefault: number
   readonly ttlSecondsMax: number
   /** JSON Schema of the arguments, closed. */

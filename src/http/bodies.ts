@@ -4,7 +4,7 @@ import type { Authority } from '../domain/authority.ts'
 import { termsBody } from '../domain/consent.ts'
 import { leafOf } from '../domain/chain.ts'
 import type { Answer, BudgetState, Rule, Ruling } from '../domain/decision.ts'
-import type { Issued, Lease } from '../domain/lease.ts'
+import { deliveryOf, type Issued, type Lease } from '../domain/lease.ts'
 import type { Outcome } from '../domain/ports.ts'
 import type { Shown } from '../domain/problems.ts'
 import { Secret } from '../domain/secret.ts'
@@ -90,7 +90,7 @@ export function leaseBody(lease: Lease) {
   return {
     ...{ id, lease_id: id, lease_duration: lease.ttlSeconds, renewable: false, status: state },
     ...{ expires_at: lease.expiresAt.toISOString(), decision_id: decision, tool },
-    ...{ args_hash: argsHash, purpose, level, delivery: 'mint' },
+    ...{ args_hash: argsHash, purpose, level, delivery: deliveryOf(lease) },
     ...{ sender_constraint: senderConstraint, consent_id: lease.consent },
     ...{ event_id: lease.eventId, ended_at: lease.endedAt?.toISOString() },
     confirmed_dead_at: lease.confirmedDeadAt?.toISOString(),

@@ -7,7 +7,7 @@ import type { Answer, Decision, Settled, Spent } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
 import type { Freeze, LedgerEntry, Revocation } from '../domain/entry.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
-import type { Intent } from '../domain/lease.ts'
+import { deliveryOf, type Intent } from '../domain/lease.ts'
 import type { Actor } from '../domain/request.ts'
 
 export function actorMember(actor: Actor): JsonObject {
@@ -193,7 +193,7 @@ export function credentialOf(intent: Intent, status: string): JsonObject {
     id: intent.lease,
     decision_id: intent.decision,
     connector: intent.connector,
-    delivery: 'mint',
+    delivery: deliveryOf(intent),
     downstream_name: intent.downstreamName,
     grant_hash: intent.grantHash,
     ttl_seconds: intent.ttlSeconds,

@@ -7,6 +7,8 @@ import { cedarTypeOf, closed } from './argument-schema.ts'
 import { Declaration } from './declaration.ts'
 import { factsFor, type Shape, shapeOf } from './facts/kinds.ts'
 import type { Parse } from './facts/sql.ts'
+import { GRANTS } from './grant.ts'
+import { isRequired, type Mistake } from './grants/granting.ts'
 import { filesLike, isTool, type PolicyFiles } from './files.ts'
 import type { Finding } from './findings.ts'
 import { readYaml } from './yaml.ts'
@@ -45,25 +47,19 @@ export function readCatalogue(
 /** What the schema of the file cannot say. The file is named for its tool, so that no name is twice. */
 function mistakesIn(file: string, declaration: Declaration): Finding[] {
   const { name, arguments: schema, facts, grant, ttl_seconds: ttl } = declaration
-  const found: [what: string, fix: string][] = []
+  const found: Mistake[] = []
   if (file !== `tools/${name}.yaml`) found.push([`it declares ${name}`, `Call it ${name}.yaml.`])
   if (ttl.default > ttl.max) found.push(['ttl_seconds.default is above max', 'Lower it.'])
   const froms = facts.kind === 'sql' ? [facts.from] : Object.values(facts.fields)
   for (const from of froms) {
     const type = cedarTypeOf(schema, from)
     if (type === null || (facts.kind === 'sql' && type !== 'String')) {
-      const fix = 'Make it a required text, integer or boolean of `arguments`.'
-      found.push([`facts need the argument ${from}`, fix])
+      found.push([`facts need the argument ${from}`, isRequired])
     }
   }
-  if (declaration.connector === 'postgres' && facts.kind !== 'sql') {
-    found.push(['postgres roles are chosen by the tables in facts of kind sql', 'Declare those.'])
-  }
-  for (const from of 'claims' in grant ? Object.values(grant.claims) : []) {
-    if (cedarTypeOf(schema, from) === null) {
-      found.push([`a claim needs the argument ${from}`, 'Make it a required one.'])
-    }
-  }
+  const isPlain = (name: string) => cedarTypeOf(schema, name) !== null
+  const given = { facts: facts.kind, grant: grant as never, isPlain }
+  found.push(...GRANTS[declaration.connector].mistakes(given))
   return found.map(([what, fix]) => finding(file, what, fix))
 }
 
