@@ -146,7 +146,7 @@ describe('the key folder', () => {
     const secrets = texts.flatMap((text) =>
       text.startsWith('{')
         ? (parseTrusted(text) as { keys: { d: string }[] }).keys.map(({ d }) => d)
-        : text.split('\n').filter((line) => line.length > 30 && !line.startsWith('-')),
+        : text.split('\n').filter((line) => line.length > 30 && !line.startsWith('-----')),
     )
     expect(secrets).toHaveLength(FILES.length)
     const printed = inspect(keys, { depth: 9, showHidden: true }) + JSON.stringify(keys)
