@@ -5,7 +5,8 @@ import { unavailable, type UnavailableInput } from '../domain/problems.ts'
 import type { Each, Rowwise } from '../domain/tx.ts'
 import { isOutage } from './outage.ts'
 
-const ROWS_MAX = 64
+/** What they are answered with is gone on with in one turn of the event loop: no more than it can bear. */
+const ROWS_MAX = 32
 
 type Query = ClientBase['query']
 
