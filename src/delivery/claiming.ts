@@ -98,6 +98,7 @@ export async function releaseClaims(
   tenant: string,
   claims: readonly string[],
 ): Promise<void> {
+  if (claims.length === 0) return
   await ask(pool, {
     text: `update procura.lease set claim = null, claimed_until = null
            where tenant = $1 and claim = any($2::text[]) and ended_at is null`,

@@ -15,6 +15,8 @@ export interface Connector<Settings, Permissions> {
   readonly model: 'proxy' | 'mint'
   /** What `revoke` can promise. `expiry`: the credential outlives its revocation. */
   readonly revocation: 'immediate' | 'expiry'
+  /** The same, where it depends on how a target is set up. */
+  readonly revocationAt?: (settings: Settings) => 'immediate' | 'expiry'
   /** `enforced`: nothing is done with it that we do not see, so that unspent means unused. */
   readonly spending: 'enforced' | 'unseen'
   readonly senderConstraint: Intent['senderConstraint']
@@ -29,7 +31,13 @@ export interface Connector<Settings, Permissions> {
     permissions: Permissions,
     signal: AbortSignal,
   ): Promise<Issued>
-  revoke(downstreamName: string, at: At<Settings>, signal: AbortSignal): Promise<Revoked>
+  /** @param endsAt when its lease is over; left out where nobody remembers one */
+  revoke(
+    downstreamName: string,
+    at: At<Settings>,
+    signal: AbortSignal,
+    endsAt?: Date,
+  ): Promise<Revoked>
   /** Names that we gave and that still exist there, with or without a lease of ours. */
   listOwn(at: At<Settings>, signal: AbortSignal): Promise<string[]>
 }
@@ -53,6 +61,16 @@ export class NoEffect extends Error {
   constructor(message: string, options: ErrorOptions & { isTimeout?: boolean } = {}) {
     super(message, options)
     this.isTimeout = options.isTimeout ?? false
+  }
+}
+
+/** It may still be used, and will not be after that time: there is nothing to do but to ask again then. */
+export class NotYet extends Error {
+  override readonly name = 'NotYet'
+  readonly waitMs: number
+  constructor(waitMs: number) {
+    super('it has not ended yet')
+    this.waitMs = waitMs
   }
 }
 

@@ -14,7 +14,7 @@ export interface Target {
   readonly audience: string | null
   /** @throws NoEffect also for permissions that are not this connector's */
   issue(intent: Intent, signal: AbortSignal): Promise<Issued>
-  revoke(downstreamName: string, signal: AbortSignal): Promise<Revoked>
+  revoke(downstreamName: string, signal: AbortSignal, endsAt?: Date): Promise<Revoked>
   listOwn(signal: AbortSignal): Promise<string[]>
 }
 
@@ -54,9 +54,9 @@ function spared(target: Target): Target {
         () => target.issue(intent, signal),
         () => new NoEffect(silent, { isTimeout: true }),
       ),
-    revoke: (downstreamName, signal) =>
+    revoke: (downstreamName, signal, endsAt) =>
       circuit.run(
-        () => target.revoke(downstreamName, signal),
+        () => target.revoke(downstreamName, signal, endsAt),
         () => new Error(silent),
       ),
     listOwn: (signal) =>
@@ -73,16 +73,18 @@ export function kindOf<Settings, Permissions>(connector: Connector<Settings, Per
     at(name, given) {
       const settings = settingsOf(connector.settings, name, given)
       const at = { name, settings }
+      const revocation = connector.revocationAt?.(settings) ?? connector.revocation
       return {
         name,
-        connector,
+        connector: { ...connector, revocation },
         audience: connector.audienceOf(settings),
         async issue(intent, signal) {
           const permissions = connector.permissions.safeParse(intent.permissions)
           if (!permissions.success) throw new NoEffect('not the permissions of this connector')
           return await connector.issue(intent, at, permissions.data, signal)
         },
-        revoke: (downstreamName, signal) => connector.revoke(downstreamName, at, signal),
+        revoke: (downstreamName, signal, endsAt) =>
+          connector.revoke(downstreamName, at, signal, endsAt),
         listOwn: (signal) => connector.listOwn(at, signal),
       }
     },

@@ -101,6 +101,23 @@ describe('a sweep', () => {
     expect(await ended(world)).toMatchObject([{ reason: 'expired' }])
   })
 
+  it('leaves a silent target alone but for one that finds out for all; when it is back, all go', async () => {
+    const world = await aWorld()
+    for (let n = 0; n < 20; n += 1) await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
+    world.fake.faults.add('cannot be asked to revoke')
+    const sweeper = world.aSweeper()
+    const tried = async (at: number) => {
+      const before = world.fake.revoked.length
+      await sweeper.sweepOnce(inSeconds(at))
+      return world.fake.revoked.length - before
+    }
+    const [afterAll, whileResting, trial] = [await tried(61), await tried(61.1), await tried(62)]
+    expect([afterAll, whileResting, trial]).toEqual([8, 0, 1])
+    world.fake.faults.clear()
+    expect(await tried(70)).toBe(20)
+    expect(world.fake.live.size).toBe(0)
+  })
+
   it('[DEL-13] never says of what is gone in part only that it is revoked', async () => {
     const world = await aWorld()
     const { lease } = await issue(world, ORDERS)

@@ -1,0 +1,109 @@
+/** What is due at one target is ended there, a few at a time, and put on record; or put off. */
+import { randomUUID } from 'node:crypto'
+import type { Pool } from 'pg'
+import type { EndReason } from '../domain/lease.ts'
+import type { Meter } from '../domain/meter.ts'
+import type { Ledger } from '../domain/ports.ts'
+import { bySystem } from '../domain/request.ts'
+import { type Claimed, claimDue } from './claiming.ts'
+import { NotYet, PartlyRevoked } from './connector.ts'
+import { within } from './deadline.ts'
+import { conclude, type Ending, FINAL, putOff } from './endings.ts'
+import type { Resting } from './resting.ts'
+import type { Targets } from './targets.ts'
+
+/** At one target at a time; a target that hangs holds up no other. */
+const LANES = 8
+/** Less than a claim lasts. */
+const REVOKE_MS = 5000
+const ROUNDS_MAX = 100
+const BACK_OFF_MS = { first: 500, most: 20_000 }
+
+export interface SweepOptions {
+  readonly tenant: string
+  readonly pool: Pool
+  /** The reaper's. */
+  readonly ledger: Ledger
+  readonly targets: Targets
+  readonly meter?: Meter
+  readonly trouble?: (error: unknown) => void
+}
+
+export interface Sweep {
+  readonly target: string
+  /** Those that are being worked on. */
+  readonly claims: Set<string>
+  readonly resting: Resting
+  readonly signal: AbortSignal
+  readonly now: Date | undefined
+}
+
+/** How many it ended for good. */
+export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<number> {
+  const { tenant, pool } = options
+  const { target, claims, resting, signal, now } = sweep
+  const elapsed = () => now?.getTime() ?? performance.now()
+  let ended = 0
+  for (let round = 0; round < ROUNDS_MAX && !signal.aborted; round += 1) {
+    const limit = resting.lanes(target, LANES, elapsed())
+    if (limit === 0) break
+    const claim = randomUUID()
+    claims.add(claim)
+    try {
+      const due = await claimDue(pool, { tenant, target, claim, limit, now })
+      const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
+      ended += outcomes.filter((outcome) => outcome === 'ended').length
+      if (due.length > 0)
+        resting.note(
+          target,
+          outcomes.some((outcome) => outcome !== 'silent'),
+          elapsed(),
+        )
+      if (due.length < limit) break
+    } finally {
+      claims.delete(claim)
+    }
+  }
+  return ended
+}
+
+/** `silent`: its target, or our own record, did not do its part. */
+type Outcome = 'ended' | 'put off' | 'silent'
+
+/** First at its target, outside any transaction; then on record. Whoever lost the claim writes nothing. */
+async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<Outcome> {
+  const { tenant, pool, ledger, targets, meter } = options
+  const { intent, reason, state, claim, stop, attempts } = due
+  const target = targets.get(intent.target)
+  const from = [state]
+  try {
+    if (target === undefined) throw new Error(`There is no target ${intent.target}`)
+    const { found } = await within(REVOKE_MS, (signal) =>
+      target.revoke(intent.downstreamName, signal, intent.expiresAt),
+    )
+    const isEnforced = target.connector.spending === 'enforced'
+    const act = bySystem('sweep')
+    const conclusion = { intent, reason, from, claim, act, found, isEnforced, stop, attempts }
+    if ((await conclude({ tenant, ledger }, conclusion)) === null) return 'put off'
+    meter?.count('procura_credentials_ended_total', { reason: endedAs(reason) })
+    return 'ended'
+  } catch (error) {
+    if (!(error instanceof NotYet)) options.trouble?.(error)
+    const how = error instanceof PartlyRevoked ? 'partly' : 'unconfirmed'
+    meter?.count('procura_revoke_retries_total', { how })
+    const delayMs = error instanceof NotYet ? error.waitMs : backOff(attempts)
+    const later = { lease: intent.lease, reason, from, claim, delayMs, now }
+    // Not even that: the claim runs out, and it is due again.
+    await putOff(pool, tenant, later).catch((failed: unknown) => options.trouble?.(failed))
+    return error instanceof NotYet || error instanceof PartlyRevoked ? 'put off' : 'silent'
+  }
+}
+
+const endedAs = (reason: Ending): EndReason | 'failed' =>
+  FINAL[reason] === 'failed' ? 'failed' : (reason as EndReason)
+
+/** Doubles, up to 20 seconds, with as much chance in it as certainty; never ends. */
+function backOff(attempts: number): number {
+  const longest = Math.min(BACK_OFF_MS.most, BACK_OFF_MS.first * 2 ** Math.min(attempts, 10))
+  return Math.round(longest * (0.5 + Math.random() / 2))
+}
