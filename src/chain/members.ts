@@ -88,7 +88,7 @@ function delegationIn(details: Json | undefined) {
   closed(detail, { required: ['type', 'scopes', 'constraints'], optional: [] })
   const { type, scopes, constraints } = detail
   if (type !== 'agent_delegation') throw wrong('authorization_details')
-  return { scopes: scopes ?? fail('scopes'), constraints: constraints ?? fail('constraints') }
+  return { scopes: scopes ?? null, constraints: constraints ?? null }
 }
 
 interface Members {

@@ -159,6 +159,11 @@ describe('a hop', () => {
           text.replace(/^\{(.*),"sub":"([a-z0-9_]+)"\}$/, '{"sub":"$2",$1}')),
     )
     expect(verdictOn(unsorted)).toBe('non_canonical 2')
+    // What the bytes are comes before what the scopes are, even where those are none.
+    const spaced = but(2, (it) => {
+      it.spellClaims = (text) => text.replace(/"scopes":\[[^\]]*\]/, '"scopes": null')
+    })
+    expect(verdictOn(spaced)).toBe('non_canonical 2')
   })
 
   it('[CHN-24] with a bound that nobody knows is refused, in any token', () => {
