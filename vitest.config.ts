@@ -41,9 +41,10 @@ function project(name: string, own: Own) {
   return { test: { name, setupFiles: ['test/setup.ts'], allowOnly: false, ...timeouts, ...own } }
 }
 
-/** Whether a file starts or asks for a database, itself or through what it imports of the tests. */
+/** Whether a file starts or asks for a database or a Ceph, itself or through what it imports of the tests. */
 function needsDatabase(file: string, seen = new Set<string>()): boolean {
-  if (/\/(test\/(pg|scenario)\/|src\/db\/embedded|hammer\/matrix)/.test(file)) return true
+  if (/\/(test\/(pg|scenario)\/|test\/parts\/ceph|src\/db\/embedded|hammer\/matrix)/.test(file))
+    return true
   if (seen.has(file) || !file.includes('/test/') || !existsSync(file)) return false
   seen.add(file)
   const imports = readFileSync(file, 'utf8').matchAll(

@@ -1,0 +1,208 @@
+/**
+ * A throwaway Ceph on loopback: one monitor, one OSD in memory, one RADOS Gateway. An STS, an IAM and
+ * an S3 that nobody here wrote, and that hold to trust policies, session policies and expiry.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { missing } from './packages.ts'
+
+/** Why it cannot be run here; `null`: it can. */
+export const whyNoCephRgw =
+  process.platform === 'linux'
+    ? missing(
+        ['setpriv', 'radosgw', 'radosgw-admin', 'ceph-mon', 'ceph-osd', 'monmaptool'],
+        ['radosgw', 'ceph-mon', 'ceph-osd'],
+      )
+    : 'Ceph is a thing of Linux'
+
+export interface Keys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+export interface CephRgw {
+  readonly endpoint: string
+  /** May manage roles and the policies in them, and assume what a trust policy lets it. */
+  readonly admin: Keys
+  /** A user that no trust policy names. */
+  readonly stranger: Keys
+  /** The gateway goes away, its data stays. */
+  stop(): Promise<void>
+  start(): Promise<void>
+  end(): Promise<void>
+}
+
+const UP_MS = 60_000
+const POOLS = ['control', 'meta', 'log', 'buckets.index', 'buckets.data', 'buckets.non-ec']
+
+export async function startCephRgw(): Promise<CephRgw> {
+  const dir = mkdtempSync(join(tmpdir(), 'procura-ceph-'))
+  const daemons: ChildProcess[] = []
+  const conf = join(dir, 'ceph.conf')
+  /** It goes with us, however we go. */
+  const daemon = (program: string, ...args: string[]) => {
+    const all = ['--pdeathsig', 'KILL', program, '-f', '-c', conf, ...args]
+    const child = spawn('setpriv', all, { stdio: 'ignore' })
+    daemons.push(child)
+    return child
+  }
+  const end = async () => {
+    await Promise.all(daemons.map((child) => kill(child)))
+    rmSync(dir, { recursive: true, force: true })
+  }
+  try {
+    await startCluster(dir, conf, daemon)
+    const port = await freePort()
+    const endpoint = `http://127.0.0.1:${String(port)}`
+    const front = `beast endpoint=127.0.0.1:${String(port)} tcp_nodelay=1`
+    let gateway = daemon('radosgw', '-n', 'client.rgw', '--rgw-frontends', front)
+    await answers(endpoint)
+    const admin = await aUser(conf, 'broker', 'roles=*;user-policy=*;oidc-provider=*')
+    const stranger = await aUser(conf, 'stranger')
+    return {
+      ...{ endpoint, admin, stranger, end },
+      // Killed, it would be waited for: by the cluster, whenever a policy is written.
+      stop: () => kill(gateway, 'SIGTERM'),
+      async start() {
+        gateway = daemon('radosgw', '-n', 'client.rgw', '--rgw-frontends', front)
+        await answers(endpoint)
+      },
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+type Daemon = (program: string, ...args: string[]) => ChildProcess
+
+async function startCluster(dir: string, conf: string, daemon: Daemon): Promise<void> {
+  const [fsid, osd, monitor] = [randomUUID(), randomUUID(), `127.0.0.1:${String(await freePort())}`]
+  for (const folder of ['mon', 'osd', 'run', 'log', 'rgw']) mkdirSync(join(dir, folder))
+  writeFileSync(conf, configuration(dir, { fsid, osd, monitor }))
+  const [keyring, monmap] = [join(dir, 'keyring'), join(dir, 'monmap')]
+  const key = (name: string, ...more: string[]) =>
+    run('ceph-authtool', keyring, ...more, '--gen-key', '-n', name, '--cap', 'mon', 'allow *')
+  await key('mon.', '--create-keyring')
+  await key('client.admin', '--cap', 'osd', 'allow *')
+  await run('monmaptool', '--create', '--fsid', fsid, '--addv', 'a', `[v1:${monitor}]`, monmap)
+  const mon = ['--mkfs', '-i', 'a', '--monmap', monmap, '--keyring', keyring]
+  await run('ceph-mon', '-c', conf, ...mon)
+  daemon('ceph-mon', '-i', 'a')
+  const pools = ['.rgw.root', ...POOLS.map((pool) => `default.rgw.${pool}`)]
+  const orders = [
+    `osd new ${osd}`,
+    'osd crush add osd.0 1.0 root=default host=localhost',
+    ...pools.map((pool) => `osd pool create ${pool} 1 replicated`),
+  ]
+  await tell(conf, orders)
+  await run('ceph-osd', '-c', conf, '-i', '0', '--mkfs', '--osd-uuid', osd)
+  daemon('ceph-osd', '-i', '0')
+}
+
+interface Names {
+  readonly fsid: string
+  readonly osd: string
+  readonly monitor: string
+}
+
+/** One host, one copy, no passwords between its own parts, sessions of a second. */
+function configuration(dir: string, { fsid, osd, monitor }: Names): string {
+  return [
+    ...['[global]', `fsid = ${fsid}`, `mon_host = v1:${monitor}`],
+    ...['public_addr = 127.0.0.1', 'cluster_addr = 127.0.0.1', 'public_network = 127.0.0.0/8'],
+    ...['cluster', 'service', 'client'].map((of) => `auth_${of}_required = none`),
+    ...['ms_bind_msgr2 = false', 'osd_pool_default_size = 1', 'osd_pool_default_min_size = 1'],
+    ...['osd_pool_default_pg_num = 1', 'osd_pool_default_pgp_num = 1'],
+    ...['osd_pool_default_pg_autoscale_mode = off', 'osd_crush_chooseleaf_type = 0'],
+    ...['mon_allow_pool_size_one = true', 'mon_warn_on_pool_no_redundancy = false'],
+    ...[`run_dir = ${dir}/run`, 'admin_socket =', `log_file = ${dir}/log/$name.log`],
+    ...[`pid_file = ${dir}/run/$name.pid`, `keyring = ${dir}/keyring`],
+    ...['[mon]', `mon_data = ${dir}/mon`, `mon_cluster_log_file = ${dir}/log/cluster.log`],
+    ...['paxos_propose_interval = 0.02', 'paxos_min_wait = 0.01'],
+    ...['[osd]', `osd_data = ${dir}/osd`, `osd_uuid = ${osd}`, 'osd_objectstore = memstore'],
+    ...['memstore_device_bytes = 1073741824', 'osd_class_load_list = *'],
+    ...['osd_class_default_list = *', 'osd_class_update_on_start = false'],
+    'osd_crush_update_on_start = false',
+    ...['[client.rgw]', `rgw_data = ${dir}/rgw`, 'rgw_s3_auth_use_sts = true'],
+    ...[`rgw_sts_key = ${randomBytes(8).toString('hex')}`, 'rgw_sts_min_session_duration = 1'],
+    ...['rgw_enable_ops_log = false', 'rgw_dns_name = localhost', ''],
+  ].join('\n')
+}
+
+async function aUser(conf: string, name: string, caps?: string): Promise<Keys> {
+  const accessKeyId = randomBytes(10).toString('hex').toUpperCase()
+  const secretAccessKey = randomBytes(20).toString('hex')
+  const who = ['--uid', name, '--display-name', name]
+  const keys = ['--access-key', accessKeyId, '--secret-key', secretAccessKey]
+  const may = caps === undefined ? [] : ['--caps', caps]
+  await run(
+    'radosgw-admin',
+    '-c',
+    conf,
+    '-n',
+    'client.rgw',
+    'user',
+    'create',
+    ...who,
+    ...keys,
+    ...may,
+  )
+  return { accessKeyId, secretAccessKey }
+}
+
+/** One session of the tool for all of it: it is slow to start. */
+async function tell(conf: string, orders: readonly string[]): Promise<void> {
+  const tool = execFile('ceph', ['-c', conf], { timeout: UP_MS })
+  tool.stdin?.end(`${orders.join('\n')}\n`)
+  const [code] = (await once(tool, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`ceph ended with ${String(code)}`)
+}
+
+async function run(program: string, ...args: string[]): Promise<void> {
+  await promisify(execFile)(program, args, { timeout: UP_MS })
+}
+
+async function answers(endpoint: string): Promise<void> {
+  const deadline = performance.now() + UP_MS
+  for (;;) {
+    const answer = await fetch(endpoint).catch(() => null)
+    await answer?.arrayBuffer()
+    if (answer !== null) return
+    if (performance.now() > deadline) throw new Error('the gateway did not start')
+    await pause(50)
+  }
+}
+
+async function kill(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
+}
+
+/** Below the ports of outgoing connections: none of those can take it before it is used. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => {
+        resolve(false)
+      })
+      server.listen(port, '127.0.0.1', () => {
+        resolve(true)
+      })
+    })
+    if (!isFree) continue
+    await promisify(server.close.bind(server))()
+    return port
+  }
+}
