@@ -13,6 +13,12 @@ targets:
     database: orders
     admin_user: procura_orders
     group_roles: [orders_read, orders_write]
+  reports:
+    connector: aws-sts
+    role_arn: arn:aws:iam::123456789012:role/reports
+    region: eu-west-1
+    external_id: ours-1
+    kill_switch: role_policy
 `
 
 function trusting(): Record<string, string> {
@@ -31,7 +37,28 @@ describe('target plan', () => {
     expect(code).toBe(0)
   })
 
+  it('prints the policies of an AWS role, and asks for nothing secret', async () => {
+    const principal = 'arn:aws:iam::123456789012:user/procura'
+    const args = ['target', 'plan', 'reports', '--principal', principal]
+    const { code, stdout } = await procura(args, { env: trusting() })
+    const [trust, own] = stdout.split(/^[AT].*:$/m).flatMap((text) => text.trim() || [])
+    expect(JSON.parse(trust ?? '')).toMatchObject({
+      Statement: [
+        {
+          Action: ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'],
+          Principal: { AWS: principal },
+          Condition: { StringEquals: { 'sts:ExternalId': 'ours-1' } },
+        },
+      ],
+    })
+    expect(JSON.parse(own ?? '')).toMatchObject({
+      Statement: [{}, { Action: ['iam:GetRolePolicy', 'iam:PutRolePolicy'] }],
+    })
+    expect(code).toBe(0)
+  })
+
   it.each([
+    ['reports', '', 'needs --principal'],
     ['nowhere', PASSWORD, 'no target nowhere'],
     ['constructor', PASSWORD, 'no target constructor'],
     ['payments', PASSWORD, 'needs no SQL'],

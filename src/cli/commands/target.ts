@@ -10,13 +10,19 @@ import { configuration } from '../settings.ts'
 export function targetCommand(): Command {
   const target = new Command('target').description('prepare a target, and store its password')
   withPassword(target.command('plan'))
-    .description('print the SQL that prepares a database for the broker; runs nothing')
+    .description('print what prepares a target: SQL, or policies of an AWS role; runs nothing')
+    .option('--principal <arn>', 'of an AWS role: whose access key the broker has')
     .addHelpText('before', 'procura target plan orders-db < password > target.sql\n')
     .action(plan)
   withPassword(target.command('secret'))
     .description('seal the password of the login that the broker makes other logins with')
     .addHelpText('before', 'procura target secret orders-db < password\n')
     .action(storeSecret)
+  target
+    .command('brake')
+    .description('end every session of an AWS role that there is now, whoever made it')
+    .argument('<name>', 'as in the trust file')
+    .action(brake)
   return target
 }
 
@@ -27,11 +33,16 @@ const withPassword = (command: Command) =>
 
 interface Options {
   readonly file?: string
+  readonly principal?: string
 }
 
 /** The text holds a verifier of the password, never the password. */
-async function plan(name: string, { file }: Options): Promise<void> {
+async function plan(name: string, { file, principal }: Options): Promise<void> {
   const settings = settingsOf(configuration(), name)
+  if (settings.connector === 'aws-sts') {
+    await planRole(settings, principal)
+    return
+  }
   const [{ targetPlan }, { scramVerifier }, { Settings }] = await Promise.all([
     import('../../delivery/connectors/postgres/plan.ts'),
     import('../../delivery/connectors/postgres/scram.ts'),
@@ -44,6 +55,16 @@ async function plan(name: string, { file }: Options): Promise<void> {
   process.stdout.write(targetPlan({ adminUser, verifier, groupRoles, database }))
 }
 
+async function planRole(declared: Declared, principal: string | undefined): Promise<void> {
+  if (principal === undefined) throw new CommandError('this needs --principal', EXIT.usage)
+  const [{ rolePlan }, { Settings }] = await Promise.all([
+    import('../../delivery/connectors/aws-sts/plan.ts'),
+    import('../../delivery/connectors/aws-sts/settings.ts'),
+  ])
+  const { connector: _, ...own } = declared
+  process.stdout.write(rolePlan({ settings: Settings.parse(own), principal }))
+}
+
 async function storeSecret(name: string, { file }: Options): Promise<void> {
   const config = configuration()
   const { databaseUrl } = config
@@ -54,7 +75,20 @@ async function storeSecret(name: string, { file }: Options): Promise<void> {
   printer.line('sealed', name)
 }
 
-function settingsOf({ trust }: Config, name: string): Config['trust']['targets'][string] {
+async function brake(name: string): Promise<void> {
+  const config = configuration()
+  const { databaseUrl } = config
+  if (databaseUrl === null) throw new CommandError('this needs DATABASE_URL', EXIT.usage)
+  const { connector, ...settings } = settingsOf(config, name)
+  if (connector !== 'aws-sts') throw new CommandError('it is not a role of AWS', EXIT.usage)
+  const { brakeTarget } = await import('../brake-target.ts')
+  const before = await brakeTarget({ ...config, databaseUrl }, { name, settings })
+  printer.line('braked', `${name}: what was made before ${before.toISOString()} can do nothing`)
+}
+
+type Declared = Config['trust']['targets'][string]
+
+function settingsOf({ trust }: Config, name: string): Declared {
   const settings = Object.hasOwn(trust.targets, name) ? trust.targets[name] : undefined
   if (settings === undefined) {
     throw new CommandError(`the trust file has no target ${name}`, EXIT.usage)
