@@ -1,0 +1,118 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { NoEffect } from '../../src/delivery/connector.ts'
+import { aTarget, issue, nothingIsLeft, orders, part, PATH, revoke, server } from './vault-bench.ts'
+
+describe('a Vault that fails', () => {
+  const [ROLES, CREATE] = ['auth/token/roles', 'auth/token/create']
+  it.each([
+    ['is sealed', 'sealed', ''],
+    ['limits us', 'busy', ''],
+    ['is a standby that does not forward: nobody follows it elsewhere', 'standby', ''],
+    ['answers with a page', 'nonsense', ROLES],
+    ['has no answer before a token is asked for', 'silent', ROLES],
+    ['refuses a token', 'busy', CREATE],
+  ] as const)('has provably made nothing when it %s', async (_what, fault, prefix) => {
+    server.faults.set(prefix, fault)
+    const intent = orders()
+    const error = await aTarget()
+      .issue(intent, AbortSignal.timeout(300))
+      .catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(NoEffect)
+    server.faults.clear()
+    await revoke(intent.downstreamName)
+    nothingIsLeft()
+  })
+
+  it('[F49] may have made a token when it does not say: found by name, and ended', async () => {
+    server.faults.set(CREATE, 'acts and hangs')
+    const intent = orders()
+    const error = await aTarget()
+      .issue(intent, AbortSignal.timeout(300))
+      .catch((caught: unknown) => caught)
+    expect(error).not.toBeInstanceOf(NoEffect)
+    const ours = () => [...server.state.tokens.values()].filter(({ path }) => path.includes('cb_'))
+    expect(ours()).toHaveLength(1)
+    server.faults.clear()
+    expect(await revoke(intent.downstreamName)).toEqual({ found: true })
+    expect(ours()).toEqual([])
+    nothingIsLeft()
+  })
+
+  it('[F49] has made something when its answer is late: found by name, and ended', async () => {
+    server.faults.set(PATH, 'acts and hangs')
+    const intent = orders()
+    const error = await aTarget()
+      .issue(intent, AbortSignal.timeout(300))
+      .catch((caught: unknown) => caught)
+    expect(error).not.toBeInstanceOf(NoEffect)
+    expect(server.state.logins.size).toBe(1)
+    server.faults.clear()
+    expect(await revoke(intent.downstreamName)).toEqual({ found: true })
+    nothingIsLeft()
+  })
+
+  it('has ended nothing until it says so, and is asked again', async () => {
+    const intent = orders()
+    const issued = await issue(intent)
+    for (const fault of ['sealed', 'nonsense', 'standby', 'busy'] as const) {
+      server.faults.set('', fault)
+      await expect(revoke(intent.downstreamName), fault).rejects.toThrow()
+    }
+    server.faults.clear()
+    expect(await part.works(issued)).toBe(true)
+    expect(await revoke(intent.downstreamName)).toEqual({ found: true })
+    nothingIsLeft()
+  })
+
+  it('[REV-10] is not believed that a token is gone where its engine could not end the login', async () => {
+    const intent = orders()
+    const issued = await issue(intent)
+    server.state.faults.engineCannotRevoke = true
+    for (const _ of ['once', 'again']) {
+      await expect(revoke(intent.downstreamName)).rejects.toThrow('Vault answered 500')
+    }
+    expect(await part.works(issued)).toBe(true)
+    server.state.faults.engineCannotRevoke = false
+    expect(await revoke(intent.downstreamName)).toEqual({ found: true })
+    expect(await part.works(issued)).toBe(false)
+    nothingIsLeft()
+  })
+
+  it('gives no second token under a name that was ended while one was on its way', async () => {
+    server.faults.set(PATH, 'silent')
+    const intent = orders()
+    const hanging = aTarget().issue(intent, AbortSignal.timeout(500))
+    const stopped = expect(hanging).rejects.toThrow()
+    while (!server.calls.some(({ path, token }) => path === PATH && token !== undefined)) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await revoke(intent.downstreamName)
+    await stopped
+    nothingIsLeft()
+    expect([...server.state.tokens.values()].filter(({ path }) => path.includes('cb_'))).toEqual([])
+  })
+
+  it('ends a token that was made under the name just before the name was taken away', async () => {
+    const intent = orders()
+    await issue(intent)
+    server.hooks.before = ({ method, path }) => {
+      if (method !== 'DELETE') return
+      const of = { displayName: 'late', meta: {}, parent: null, renewable: false }
+      const role = path.replace('auth/token/roles/', '')
+      server.state.create({ ...of, path: `auth/token/create/${role}`, policies: [] }, 60)
+    }
+    await revoke(intent.downstreamName)
+    server.hooks.before = () => undefined
+    expect([...server.state.tokens.values()].filter(({ path }) => path.includes('cb_'))).toEqual([])
+    nothingIsLeft()
+  })
+
+  it('is not quoted', async () => {
+    server.faults.set('', 'nonsense')
+    for (const target of [aTarget(), aTarget({ address: 'http://127.0.0.1:1' })]) {
+      const error = await issue(orders(), target).catch((caught: unknown) => caught)
+      expect(inspect(error, { depth: 9 })).not.toMatch(/Welcome|hvs\.|127\.0\.0\.1/)
+    }
+  })
+})
