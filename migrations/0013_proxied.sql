@@ -10,7 +10,7 @@ begin
   if not exists (
     select from procura.lease
     where tenant = log and decision_id = of_decision and ended_at is not null
-      and (state = 'failed' or (connector in ('jwt', 'http') and state in ('returned', 'expired', 'revoked')))
+      and (state = 'failed' or (connector in ('jwt', 'http', 'postgres-exact') and state in ('returned', 'expired', 'revoked')))
   ) then
     return;
   end if;

@@ -97,8 +97,8 @@ CREATE FUNCTION ledger.append_registered(log text, first bigint, entries text[])
     AS $$
   select ledger.append(log, first, entries, array[
     'log_opened', 'agent_registered', 'agent_retired', 'consent_granted', 'session_issued', 'root_issued',
-    'delegation_registered', 'approval_decided', 'revocation', 'freeze', 'refusals', 'admin_change',
-    'outage'])
+    'delegation_registered', 'approval_decided', 'revocation', 'freeze', 'canary_tripped', 'refusals',
+    'admin_change', 'outage'])
 $$;
 
 ALTER FUNCTION ledger.append_registered(log text, first bigint, entries text[]) OWNER TO procura_ledger;
@@ -277,6 +277,27 @@ end $$;
 ALTER FUNCTION procura.lease_only_ends() OWNER TO procura_owner;
 
 --
+-- Name: note_allowed(); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.note_allowed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (
+    select from procura.allowed_at a
+    where a.tenant = new.tenant and a.target = new.target and a.at > new.at - interval '1 h'
+  ) then
+    insert into procura.allowed_at as a (tenant, target, at) values (new.tenant, new.target, new.at)
+    on conflict (tenant, target) do update set at = greatest(a.at, excluded.at);
+  end if;
+  return null;
+end $$;
+
+ALTER FUNCTION procura.note_allowed() OWNER TO procura_owner;
+
+--
 -- Name: refund_unused(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -289,7 +310,7 @@ begin
   if not exists (
     select from procura.lease
     where tenant = log and decision_id = of_decision and ended_at is not null
-      and (state = 'failed' or (connector in ('jwt', 'http') and state in ('returned', 'expired', 'revoked')))
+      and (state = 'failed' or (connector in ('jwt', 'http', 'postgres-exact') and state in ('returned', 'expired', 'revoked')))
   ) then
     return;
   end if;
@@ -312,6 +333,47 @@ begin
 end $$;
 
 ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
+
+--
+-- Name: sealed_secret(text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) RETURNS TABLE(key_version text, wrapped_key bytea, nonce bytea, ciphertext bytea)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select s.key_version, s.wrapped_key, s.nonce, s.ciphertext
+    from procura.connector_secret s
+    where s.tenant = log and s.target = of_target and exists (
+      select from procura.lease l
+      join procura.decision d on d.tenant = l.tenant and d.id = l.decision_id
+      where l.tenant = log and l.downstream_name = of_lease and l.target = of_target
+        and (l.ended_at is null or l.ended_at > clock_timestamp() - interval '1 h')
+        and d.answer = 'allow' and d.instance is not null and d.credential = l.id
+        and coalesce(d.target, of_target) = of_target);
+end $$;
+
+ALTER FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) OWNER TO procura_owner;
+
+--
+-- Name: sealed_secret_to_look(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.sealed_secret_to_look(log text, of_target text) RETURNS TABLE(key_version text, wrapped_key bytea, nonce bytea, ciphertext bytea)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select s.key_version, s.wrapped_key, s.nonce, s.ciphertext
+    from procura.connector_secret s
+    join procura.allowed_at a on a.tenant = s.tenant and a.target = s.target
+    where s.tenant = log and s.target = of_target and a.at > clock_timestamp() - interval '25 h';
+end $$;
+
+ALTER FUNCTION procura.sealed_secret_to_look(log text, of_target text) OWNER TO procura_owner;
 
 --
 -- Name: tell_leases(text); Type: FUNCTION; Schema: procura; Owner: procura_owner
@@ -479,6 +541,18 @@ CREATE TABLE procura.agent (
 ALTER TABLE procura.agent OWNER TO procura_owner;
 
 --
+-- Name: allowed_at; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.allowed_at (
+    tenant text NOT NULL,
+    target text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE procura.allowed_at OWNER TO procura_owner;
+
+--
 -- Name: approval; Type: TABLE; Schema: procura; Owner: procura_owner
 --
 
@@ -552,6 +626,7 @@ CREATE TABLE procura.connector_secret (
     nonce bytea NOT NULL,
     ciphertext bytea NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    wrapped_key bytea,
     CONSTRAINT connector_secret_nonce_check CHECK ((octet_length(nonce) = 12))
 );
 
@@ -599,6 +674,8 @@ CREATE TABLE procura.decision (
     event_id text NOT NULL,
     snapshot text,
     delegation text,
+    target text,
+    canary boolean,
     CONSTRAINT decision_answer_check CHECK ((answer = ANY (ARRAY['allow'::text, 'ask'::text, 'deny'::text, 'none'::text])))
 );
 
@@ -1132,6 +1209,13 @@ ALTER TABLE ONLY procura.agent
     ADD CONSTRAINT agent_pkey PRIMARY KEY (tenant, id);
 
 --
+-- Name: allowed_at allowed_at_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.allowed_at
+    ADD CONSTRAINT allowed_at_pkey PRIMARY KEY (tenant, target);
+
+--
 -- Name: approval approval_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1416,6 +1500,12 @@ CREATE INDEX consent_by_sponsor ON procura.consent USING btree (tenant, sponsor)
 CREATE INDEX decision_by_agent ON procura.decision USING btree (tenant, agent, at);
 
 --
+-- Name: decision_of_canary; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX decision_of_canary ON procura.decision USING btree (tenant, instance) WHERE canary;
+
+--
 -- Name: delegation_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
@@ -1498,6 +1588,12 @@ CREATE INDEX lease_live_by_instance ON procura.lease USING btree (tenant, instan
 --
 
 CREATE INDEX lease_live_by_sponsor ON procura.lease USING btree (tenant, sponsor) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: lease_unconfirmed; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_unconfirmed ON procura.lease USING btree (tenant, id COLLATE "C") WHERE (state = 'revoke_pending'::text);
 
 --
 -- Name: request_key_by_age; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1594,6 +1690,12 @@ CREATE TRIGGER lease_is_due BEFORE INSERT OR UPDATE ON procura.lease FOR EACH RO
 --
 
 CREATE TRIGGER lease_only_ends BEFORE UPDATE ON procura.lease FOR EACH ROW EXECUTE FUNCTION procura.lease_only_ends();
+
+--
+-- Name: decision note_allowed; Type: TRIGGER; Schema: procura; Owner: procura_owner
+--
+
+CREATE TRIGGER note_allowed AFTER INSERT ON procura.decision FOR EACH ROW WHEN (((new.answer = 'allow'::text) AND (new.target IS NOT NULL) AND (new.instance IS NOT NULL))) EXECUTE FUNCTION procura.note_allowed();
 
 --
 -- Name: agent agent_tenant_sponsor_fkey; Type: FK CONSTRAINT; Schema: procura; Owner: procura_owner
@@ -1769,12 +1871,33 @@ REVOKE ALL ON FUNCTION procura.lease_is_due() FROM PUBLIC;
 REVOKE ALL ON FUNCTION procura.lease_only_ends() FROM PUBLIC;
 
 --
+-- Name: FUNCTION note_allowed(); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.note_allowed() FROM PUBLIC;
+
+--
 -- Name: FUNCTION refund_unused(log text, of_decision text); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
 REVOKE ALL ON FUNCTION procura.refund_unused(log text, of_decision text) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_cdp;
 GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_reaper;
+
+--
+-- Name: FUNCTION sealed_secret(log text, of_target text, of_lease text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) TO procura_cdp;
+GRANT ALL ON FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) TO procura_reaper;
+
+--
+-- Name: FUNCTION sealed_secret_to_look(log text, of_target text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.sealed_secret_to_look(log text, of_target text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.sealed_secret_to_look(log text, of_target text) TO procura_reaper;
 
 --
 -- Name: FUNCTION tell_leases(log text); Type: ACL; Schema: procura; Owner: procura_owner
@@ -1936,14 +2059,28 @@ GRANT UPDATE(used) ON TABLE procura.budget TO procura_pdp;
 -- Name: TABLE connector_secret; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
-GRANT SELECT,INSERT ON TABLE procura.connector_secret TO procura_cdp;
-GRANT SELECT ON TABLE procura.connector_secret TO procura_reaper;
+GRANT INSERT ON TABLE procura.connector_secret TO procura_cdp;
+
+--
+-- Name: COLUMN connector_secret.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(tenant) ON TABLE procura.connector_secret TO procura_reaper;
+
+--
+-- Name: COLUMN connector_secret.target; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(target) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(target) ON TABLE procura.connector_secret TO procura_reaper;
 
 --
 -- Name: COLUMN connector_secret.key_version; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
-GRANT UPDATE(key_version) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(key_version),UPDATE(key_version) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(key_version) ON TABLE procura.connector_secret TO procura_reaper;
 
 --
 -- Name: COLUMN connector_secret.nonce; Type: ACL; Schema: procura; Owner: procura_owner
@@ -1961,7 +2098,14 @@ GRANT UPDATE(ciphertext) ON TABLE procura.connector_secret TO procura_cdp;
 -- Name: COLUMN connector_secret.updated_at; Type: ACL; Schema: procura; Owner: procura_owner
 --
 
-GRANT UPDATE(updated_at) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE procura.connector_secret TO procura_cdp;
+GRANT SELECT(updated_at) ON TABLE procura.connector_secret TO procura_reaper;
+
+--
+-- Name: COLUMN connector_secret.wrapped_key; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(wrapped_key) ON TABLE procura.connector_secret TO procura_cdp;
 
 --
 -- Name: TABLE consent; Type: ACL; Schema: procura; Owner: procura_owner

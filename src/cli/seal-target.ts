@@ -1,7 +1,8 @@
 /** Puts the password of a target where only the part that mints opens it. */
+import { fileKeyStore } from '../delivery/key-store.ts'
 import { createVault } from '../delivery/seal.ts'
 import type { Secret } from '../domain/secret.ts'
-import { loadKeys } from '../keys.ts'
+import { loadSeal } from '../keys.ts'
 import { poolFor, type WithDatabase } from './database.ts'
 
 export async function sealTarget(
@@ -10,10 +11,10 @@ export async function sealTarget(
   password: Secret,
 ): Promise<void> {
   const { tenant, keysDir, sealKey } = config
-  const { seal: key } = await loadKeys(keysDir, { sealKey })
+  const keys = fileKeyStore(await loadSeal(keysDir, { sealKey }))
   const pool = poolFor(config, 'procura_cdp')
   try {
-    await createVault({ tenant, pool, key }).store(target, password)
+    await createVault({ tenant, pool, keys, looks: false }).store(target, password)
   } finally {
     await pool.end()
   }

@@ -1,15 +1,18 @@
 /** The admin credentials of targets, sealed at rest and open only while one operation needs them. */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { sha256 } from '../domain/digest.ts'
-import { canonical } from '../domain/json.ts'
-import { unavailable } from '../domain/problems.ts'
 import { Secret } from '../domain/secret.ts'
+import { openedRow, sealedRow, type SealedRow } from './envelope.ts'
+import type { KeyStore } from './key-store.ts'
 
 export interface Secrets {
-  /** Opens the secret of a target for the time of `work`, and keeps nothing of it. */
-  use<T>(target: string, work: (secret: Secret) => Promise<T>): Promise<T>
+  /**
+   * Opens the secret of a target for the time of `work`, and keeps nothing of it.
+   *
+   * @param lease the name of the lease that it is needed for; `null` to look for what no lease names
+   * @throws NotAskedFor when nothing on record says that it is needed
+   */
+  use<T>(target: string, work: (secret: Secret) => Promise<T>, lease: string | null): Promise<T>
 }
 
 export interface Vault extends Secrets {
@@ -20,58 +23,66 @@ export interface Vault extends Secrets {
 export interface VaultOptions {
   readonly tenant: string
   readonly pool: Pick<Pool, 'query'>
-  /** base64url of 32 octets */
-  readonly key: Secret
+  readonly keys: KeyStore
+  /** The sweeper's, which also ends what no lease names. The database lets no other. */
+  readonly looks: boolean
 }
 
-interface Row {
-  readonly key_version: string
-  readonly nonce: Buffer
-  readonly ciphertext: Buffer
+/** Nothing was allowed that would need this secret: the database does not give it out. */
+export class NotAskedFor extends Error {
+  override readonly name = 'NotAskedFor'
 }
 
-/** @throws TypeError when the key is not 32 octets */
-export function createVault({ tenant, pool, key }: VaultOptions): Vault {
-  if (Buffer.from(key.reveal(), 'base64url').length !== 32) {
-    throw new TypeError('the sealing key is not 32 octets')
-  }
-  // Says which key a row needs, and nothing about the key.
-  const version = sha256(`procura seal key\0${key.reveal()}`).slice(0, 12)
-  const boundTo = (target: string) =>
-    Buffer.from(canonical([tenant, target, 'ciphertext', version]))
+const COLUMNS = 'key_version, wrapped_key, nonce, ciphertext'
 
-  async function read(target: string): Promise<Row> {
-    const [row] = await ask<Row>(pool, {
-      name: 'connector_secret_read',
-      text: `select key_version, nonce, ciphertext from procura.connector_secret
-             where tenant = $1 and target = $2`,
+export function createVault({ tenant, pool, keys, looks }: VaultOptions): Vault {
+  async function read(target: string, lease: string | null): Promise<SealedRow> {
+    const row = (await forLease(target, lease)) ?? (looks ? await toLook(target) : undefined)
+    if (row !== undefined) return row
+    const [stored] = await ask(pool, {
+      text: `select target from procura.connector_secret where tenant = $1 and target = $2`,
       values: [tenant, target],
     })
-    if (row === undefined) throw new Error(`No secret is stored for the target ${target}`)
-    if (row.key_version !== version) {
-      throw unavailable('keys', new Error(`The secret of ${target} was sealed under another key`))
-    }
+    if (stored === undefined) throw new Error(`No secret is stored for the target ${target}`)
+    throw new NotAskedFor(`The secret of ${target} is not needed by anything on record`)
+  }
+
+  async function forLease(target: string, lease: string | null): Promise<SealedRow | undefined> {
+    if (lease === null) return undefined
+    const [row] = await ask<SealedRow>(pool, {
+      name: 'connector_secret_read',
+      text: `select ${COLUMNS} from procura.sealed_secret($1, $2, $3)`,
+      values: [tenant, target, lease],
+    })
+    return row
+  }
+
+  async function toLook(target: string): Promise<SealedRow | undefined> {
+    const [row] = await ask<SealedRow>(pool, {
+      name: 'connector_secret_look',
+      text: `select ${COLUMNS} from procura.sealed_secret_to_look($1, $2)`,
+      values: [tenant, target],
+    })
     return row
   }
 
   return {
     async store(target, secret) {
-      const nonce = randomBytes(12)
       const plain = Buffer.from(secret.reveal())
-      const ciphertext = seal({ key, nonce, boundTo: boundTo(target) }, plain)
+      const row = await sealedRow(keys, { tenant, target }, plain)
       plain.fill(0)
+      // By its parameters, not by `excluded`: that would be read, and nobody here may.
       await ask(pool, {
-        text: `insert into procura.connector_secret (tenant, target, key_version, nonce, ciphertext)
-               values ($1, $2, $3, $4, $5)
+        text: `insert into procura.connector_secret (tenant, target, ${COLUMNS})
+               values ($1, $2, $3, $4, $5, $6)
                on conflict (tenant, target) do update
-               set key_version = excluded.key_version, nonce = excluded.nonce,
-                   ciphertext = excluded.ciphertext, updated_at = clock_timestamp()`,
-        values: [tenant, target, version, nonce, ciphertext],
+               set key_version = $3, wrapped_key = $4, nonce = $5, ciphertext = $6,
+                   updated_at = clock_timestamp()`,
+        values: [tenant, target, row.key_version, row.wrapped_key, row.nonce, row.ciphertext],
       })
     },
-    async use(target, work) {
-      const { nonce, ciphertext } = await read(target)
-      const plain = open({ key, nonce, boundTo: boundTo(target) }, ciphertext)
+    async use(target, work, lease) {
+      const plain = await openedRow(keys, { tenant, target }, await read(target, lease))
       try {
         // The string that comes of it cannot be wiped; it is let go with this call.
         return await work(new Secret(plain.toString('utf8')))
@@ -80,25 +91,4 @@ export function createVault({ tenant, pool, key }: VaultOptions): Vault {
       }
     },
   }
-}
-
-/** `boundTo`: a row that was copied to another tenant, target or column does not open. */
-interface Sealing {
-  readonly key: Secret
-  readonly nonce: Buffer
-  readonly boundTo: Buffer
-}
-
-function seal({ key, nonce, boundTo }: Sealing, plain: Buffer): Buffer {
-  const octets = Buffer.from(key.reveal(), 'base64url')
-  const cipher = createCipheriv('aes-256-gcm', octets, nonce).setAAD(boundTo)
-  return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
-}
-
-/** @throws when the row was altered or moved */
-function open({ key, nonce, boundTo }: Sealing, sealed: Buffer): Buffer {
-  const octets = Buffer.from(key.reveal(), 'base64url')
-  const decipher = createDecipheriv('aes-256-gcm', octets, nonce, { authTagLength: 16 })
-  decipher.setAAD(boundTo).setAuthTag(sealed.subarray(-16))
-  return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()])
 }

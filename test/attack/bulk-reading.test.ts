@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { fileKeyStore } from '../../src/delivery/key-store.ts'
+import { createVault, NotAskedFor } from '../../src/delivery/seal.ts'
+import { newId } from '../../src/domain/ids.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { askedFor } from '../delivery/asked-for.ts'
+import { aKey, now } from '../delivery/bench.ts'
+import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+
+const TARGETS = ['orders', 'payments', 'people', 'payroll']
+const keys = fileKeyStore(new Secret(aKey()))
+let db: TestDatabase
+
+/** Code that runs with the roles and the keys of the delivering side, and does not keep to ours. */
+function anAttacker(role: 'procura_cdp' | 'procura_reaper') {
+  const pool = db.pool(role)
+  const vault = createVault({ tenant: 'main', pool, keys, looks: role === 'procura_reaper' })
+  return {
+    query: async (sql: string, params: readonly unknown[] = []) =>
+      (await pool.query<Record<string, unknown>>(sql, [...params])).rows,
+    opens: (target: string, lease: string | null) =>
+      vault.use(target, (secret) => Promise.resolve(secret.reveal()), lease),
+  }
+}
+
+beforeAll(async () => {
+  db = await freshDatabase()
+  const pool = db.pool('procura_cdp')
+  const vault = createVault({ tenant: 'main', pool, keys, looks: false })
+  for (const target of TARGETS) await vault.store(target, new Secret(`of ${target}`))
+})
+
+describe('whoever runs as the delivering side, with its roles and its keys', () => {
+  it.each(['procura_cdp', 'procura_reaper'] as const)(
+    'reads no sealed row, as %s, but of what was asked for',
+    async (role) => {
+      const attacker = anAttacker(role)
+      for (const sql of [
+        'select * from procura.connector_secret',
+        'select ciphertext from procura.connector_secret',
+        'select wrapped_key from procura.connector_secret',
+        'copy procura.connector_secret to stdout',
+        'create temporary table t as select * from procura.connector_secret',
+        'select from procura.connector_secret where ciphertext is not null',
+        'update procura.connector_secret set updated_at = now() returning ciphertext',
+        `update procura.connector_secret set key_version = encode(ciphertext, 'hex')`,
+        `insert into procura.connector_secret (tenant, target, key_version, nonce, ciphertext)
+         values ('main', 'orders', '', decode(repeat('00', 12), 'hex'), '') on conflict (tenant, target)
+         do update set key_version = encode(procura.connector_secret.ciphertext, 'hex')`,
+        `insert into procura.allowed_at values ('main', 'payroll', now())`,
+        'select at from procura.allowed_at',
+        `insert into procura.decision default values`,
+      ]) {
+        await expect(attacker.query(sql), sql).rejects.toMatchObject({ code: '42501' })
+      }
+      expect(
+        await attacker.query('select target from procura.connector_secret order by 1'),
+      ).toHaveLength(TARGETS.length)
+    },
+  )
+
+  it('opens the one that a lease needs, and no other with it', async () => {
+    const attacker = anAttacker('procura_cdp')
+    const lease = await askedFor(db, 'orders')
+    expect(await attacker.opens('orders', lease)).toBe('of orders')
+    for (const target of TARGETS.slice(1)) {
+      await expect(attacker.opens(target, lease)).rejects.toThrow(NotAskedFor)
+    }
+    for (const nothing of [null, '', 'cb_', '%']) {
+      await expect(attacker.opens('orders', nothing)).rejects.toThrow(NotAskedFor)
+    }
+  })
+
+  it.each([
+    ['that no decision is behind', { decides: null }],
+    ['whose decision is for another target', { allowedAt: 'orders' }],
+    ['whose decision is about another', { credential: newId('crd', now()) }],
+    ['whose decision a gateway asked for', { instance: null }],
+    ['whose decision was a no', { answer: 'deny' }],
+    ['whose decision could not be made', { answer: 'none' }],
+    [
+      'that was over two hours ago',
+      { state: 'expired', endedAt: new Date(Date.now() - 7_200_000) },
+    ],
+  ] as const)('opens nothing with a lease %s', async (_what, of) => {
+    const attacker = anAttacker('procura_cdp')
+    const made = await askedFor(db, 'payments', of)
+    await expect(attacker.opens('payments', made)).rejects.toThrow(NotAskedFor)
+    expect(await attacker.opens('payments', await askedFor(db, 'payments'))).toBe('of payments')
+  })
+
+  it('opens nothing with a lease that it writes itself', async () => {
+    const attacker = anAttacker('procura_cdp')
+    const forged = await askedFor(attacker, 'people', { decides: null })
+    await expect(attacker.opens('people', forged)).rejects.toThrow(NotAskedFor)
+    await expect(askedFor(attacker, 'people')).rejects.toMatchObject({ code: '42501' })
+  })
+
+  it('as the sweeper looks where something was given within a day, and nowhere else', async () => {
+    const attacker = anAttacker('procura_reaper')
+    await askedFor(db, 'orders')
+    expect(await attacker.opens('orders', null)).toBe('of orders')
+    await expect(attacker.opens('payroll', null)).rejects.toThrow(NotAskedFor)
+    await askedFor(db, 'people', { answer: 'deny' })
+    await askedFor(db, 'people', { instance: null })
+    await askedFor(attacker, 'payroll', { decides: null })
+    for (const target of ['people', 'payroll']) {
+      await expect(attacker.opens(target, null)).rejects.toThrow(NotAskedFor)
+    }
+    await db.query(
+      `update procura.allowed_at set at = now() - interval '26 h' where target = 'orders'`,
+    )
+    await expect(attacker.opens('orders', null)).rejects.toThrow(NotAskedFor)
+    // An allow of now makes it known again; one that is younger than an hour leaves the row alone.
+    await askedFor(db, 'orders')
+    expect(await attacker.opens('orders', null)).toBe('of orders')
+  })
+})
