@@ -40,6 +40,14 @@ export type CredentialAnswer =
     }
   | { readonly status: 'pending'; readonly approval: string; readonly body: JsonObject }
 
+export interface CallInit {
+  readonly method?: string
+  readonly body?: JsonObject
+  /** Of these, the target gets `accept` and `accept-language`. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
 export interface Client {
   /** Thumbprint of the instance's key: what is handed on to this run has to name it. */
   readonly jkt: string
@@ -47,6 +55,13 @@ export interface Client {
   connect(): Promise<JsonObject>
   /** One credential for one tool call. `idempotencyKey` makes a retry safe; one is made up if absent. */
   requestCredential(ask: CredentialAsk, idempotencyKey?: string): Promise<CredentialAnswer>
+  /**
+   * Makes the call that a credential of kind `proxy` was given for, once: like `fetch`, with the path and
+   * query of the target. What comes back is the target's own answer, whatever its status.
+   *
+   * @throws Refused when it is the broker that says no: `args_mismatch`, `target_denied`, `credential_gone` …
+   */
+  fetch(credential: JsonObject, target: string, init?: CallInit): Promise<Response>
   explain(ask: CredentialAsk): Promise<JsonObject>
   credential(id: string): Promise<JsonObject>
   giveBack(id: string): Promise<JsonObject>
@@ -66,9 +81,10 @@ export interface Client {
   delegation(id: string): Promise<JsonObject>
 }
 
-export function createClient(options: ClientOptions): Client {
-  const { key, chain } = options
-  const send = createSender(options)
+/** Its session, and what it hands on; calls in it, signed anew each. */
+function createConnection(options: ClientOptions) {
+  const { chain } = options
+  const { send, pass } = createSender(options)
   let session: Session | null = null
   let root: Session['root'] = null
 
@@ -93,9 +109,13 @@ export function createClient(options: ClientOptions): Client {
     })
   }
 
-  async function call(method: string, path: string, ask?: JsonObject, key?: string) {
+  async function sessionToken(): Promise<string> {
     if (session === null || Date.now() >= session.renewAt) await connect()
-    const token = session?.token ?? ''
+    return session?.token ?? ''
+  }
+
+  async function call(method: string, path: string, ask?: JsonObject, key?: string) {
+    const token = await sessionToken()
     const headers: Record<string, string> = { authorization: `DPoP ${token}` }
     if (ask !== undefined) headers['content-type'] = 'application/json'
     if (key !== undefined) headers['idempotency-key'] = key
@@ -103,6 +123,21 @@ export function createClient(options: ClientOptions): Client {
     return await send(method, path, { headers, token, ...body })
   }
 
+  const fetch: Client['fetch'] = async (credential, target, init = {}) => {
+    const { method = 'GET', body, headers, signal } = init
+    const path = pathBelow(options.issuer, credential, target)
+    const token = await sessionToken()
+    const text = body === undefined ? {} : { body: canonical(body) }
+    const type = body === undefined ? {} : { 'content-type': 'application/json' }
+    const own = { ...headers, ...type, authorization: `DPoP ${token}` }
+    return await pass(method, path, { headers: own, token, ...text }, signal)
+  }
+  return { connect, held, call, fetch }
+}
+
+export function createClient(options: ClientOptions): Client {
+  const { key } = options
+  const { connect, held, call, fetch } = createConnection(options)
   const get = async (path: string) => (await call('GET', path)).body
   return {
     jkt: key.jkt,
@@ -111,6 +146,7 @@ export function createClient(options: ClientOptions): Client {
       const members = withoutAbsent({ ...ask })
       return answerOf(await call('POST', '/v1/credentials', members, idempotencyKey))
     },
+    fetch,
     explain: async (ask) => (await call('POST', '/v1/explain', withoutAbsent({ ...ask }))).body,
     credential: (id) => get(at('credentials', id)),
     giveBack: async (id) => (await call('DELETE', at('credentials', id))).body,
@@ -130,6 +166,14 @@ export function createClient(options: ClientOptions): Client {
 function idIn({ id }: JsonObject): string {
   if (typeof id !== 'string') throw new Unreachable('the broker told no id')
   return id
+}
+
+/** @throws TypeError for what is no credential of this broker to be called through it */
+function pathBelow(issuer: string, { kind, base_url: base }: JsonObject, target: string): string {
+  if (kind !== 'proxy' || typeof base !== 'string' || !base.startsWith(`${issuer}/v1/proxy/`)) {
+    throw new TypeError('not a credential to call through this broker')
+  }
+  return base.slice(issuer.length) + target.replace(/^\//, '')
 }
 
 const at = (kind: string, id: string) => `/v1/${kind}/${encodeURIComponent(id)}`

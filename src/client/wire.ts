@@ -32,17 +32,34 @@ export async function exchange(sent: Sent): Promise<Answered> {
 }
 
 /** The same, with refusals as answers. */
-export async function answerTo({ method, url, headers, body, timeoutMs }: Sent): Promise<Answered> {
+export async function answerTo(sent: Sent): Promise<Answered> {
+  const signal = AbortSignal.timeout(sent.timeoutMs)
+  return await answerIn(await responseTo(sent, { redirect: 'error', signal }))
+}
+
+/** The answer itself, unread. The signal ends it, at whatever point. */
+export async function responseTo(
+  { method, url, headers, body }: Sent,
+  { redirect, signal }: { redirect: 'error' | 'manual'; signal: AbortSignal | undefined },
+): Promise<Response> {
   try {
-    const response = await fetch(url, {
-      ...{ method, headers, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) },
+    return await fetch(url, {
+      ...{ method, headers, redirect },
+      ...(signal === undefined ? {} : { signal }),
       ...(body === undefined ? {} : { body }),
     })
+  } catch (cause) {
+    throw new Unreachable(`no answer from ${new URL(url).origin}`, { cause })
+  }
+}
+
+export async function answerIn(response: Response): Promise<Answered> {
+  try {
     const bytes = new Uint8Array(await response.arrayBuffer())
     return { status: response.status, headers: response.headers, body: objectIn(response, bytes) }
   } catch (cause) {
     if (cause instanceof Unreachable) throw cause
-    throw new Unreachable(`no answer from ${new URL(url).origin}`, { cause })
+    throw new Unreachable(`no answer from ${new URL(response.url).origin}`, { cause })
   }
 }
 
