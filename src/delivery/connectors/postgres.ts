@@ -25,6 +25,7 @@ export function postgres({ secrets, owner }: PostgresOptions): Connector<Setting
     revocation: 'immediate',
     spending: 'unseen',
     senderConstraint: 'none',
+    isAtTarget: true,
     ttlSecondsMin: 1,
     settings: Settings,
     permissions: Permissions,

@@ -17,33 +17,33 @@ const TableRoles = z.strictObject({
 })
 type TableRoles = z.infer<typeof TableRoles>
 
-const Grant = z.strictObject({
+export const PostgresGrant = z.strictObject({
   roles: z.record(table, TableRoles),
   read_only: z.enum(['always', 'unless_written']).default('unless_written'),
   statement_timeout_ms: z.int().min(1).max(600_000),
 })
-type Grant = z.infer<typeof Grant>
+export type PostgresGrant = z.infer<typeof PostgresGrant>
 
 export const postgres = {
   declares: {
     connector: z.literal('postgres'),
     sender_constraint: z.literal('none', 'a database password cannot be bound to a key: say none'),
-    grant: Grant,
+    grant: PostgresGrant,
   },
 
   permissions,
 
-  mistakes({ facts }: DeclaredGrant<Grant>): Mistake[] {
+  mistakes({ facts }: DeclaredGrant<PostgresGrant>): Mistake[] {
     if (facts === 'sql') return []
     return [['postgres roles are chosen by the tables in facts of kind sql', 'Declare those.']]
   },
-} satisfies Granted<Grant>
+} satisfies Granted<PostgresGrant>
 
 type Use = keyof TableRoles
 const READING = new Set(['select', 'explain', 'show'])
 const OWNING = new Set(['create', 'alter', 'drop', 'truncate', 'grant', 'refresh'])
 
-function permissions(call: ToolCall, declared: Grant): Granting {
+function permissions(call: ToolCall, declared: PostgresGrant): Granting {
   const [verbs, tables, writes] = ['verbs', 'tables', 'writes'].map((fact) => texts(call, fact))
   const needs = (tables ?? []).flatMap((table) =>
     usesOf(table, verbs ?? [], writes ?? []).map((use) => ({ table, use })),

@@ -2,7 +2,7 @@
 import { Socket } from 'node:net'
 import { Client, DatabaseError } from 'pg'
 import type { At } from '../../connector.ts'
-import type { Secrets } from '../../seal.ts'
+import { NotAskedFor, type Secrets } from '../../seal.ts'
 import type { Settings } from './settings.ts'
 
 const CONNECT_MS = 3000
@@ -32,29 +32,36 @@ export async function asAdmin<T>(
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const { settings } = at
-  return await secrets.use(at.name, async (secret) => {
-    signal.throwIfAborted()
-    const socket = new Socket()
-    const client = new Client({
-      ...{ host: settings.host, port: settings.port, database: settings.database },
-      ...{ user: settings.admin_user, password: secret.reveal(), application_name: label },
-      ...{ options: OPTIONS, connectionTimeoutMillis: CONNECT_MS, stream: () => socket },
-      ssl: settings.sslmode === 'verify-full' && tls(settings),
-    })
-    client.on('error', () => undefined) // Each query that a broken connection stops says so itself.
-    const cut = () => socket.destroy()
-    signal.addEventListener('abort', cut)
-    try {
-      await client.connect()
-      return await work(client)
-    } finally {
-      await client.end().catch(cut)
-      signal.removeEventListener('abort', cut)
-    }
-  })
+  return await secrets.use(
+    at.name,
+    async (secret) => {
+      signal.throwIfAborted()
+      const socket = new Socket()
+      const client = new Client({
+        ...{ host: settings.host, port: settings.port, database: settings.database },
+        ...{ user: settings.admin_user, password: secret.reveal(), application_name: label },
+        ...{ options: OPTIONS, connectionTimeoutMillis: CONNECT_MS, stream: () => socket },
+        ssl: settings.sslmode === 'verify-full' && tls(settings),
+      })
+      client.on('error', () => undefined) // Each query that a broken connection stops says so itself.
+      const cut = () => socket.destroy()
+      signal.addEventListener('abort', cut)
+      try {
+        await client.connect()
+        return await work(client)
+      } finally {
+        await client.end().catch(cut)
+        signal.removeEventListener('abort', cut)
+      }
+    },
+    at.lease,
+  )
 }
 
-const tls = ({ ca }: Settings) => ({ rejectUnauthorized: true, ...(ca !== undefined && { ca }) })
+export const tls = ({ ca }: Settings) => ({
+  rejectUnauthorized: true,
+  ...(ca !== undefined && { ca }),
+})
 
 /** The server said no to a statement, and so to the whole of its transaction. */
 export function isRefusal(error: unknown): error is DatabaseError {
@@ -68,6 +75,7 @@ export function isState(error: unknown, state: string): boolean {
 
 /** What went wrong, without a word of the driver's or the target's: those may quote what was sent. */
 export function blurred(error: unknown): Error {
+  if (error instanceof NotAskedFor) return error // It never left the house.
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
   return new Error(`The target: ${/^[A-Z0-9_ a-z]{1,40}$/.test(code) ? code : 'failed'}`)
 }
