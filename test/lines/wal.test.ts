@@ -87,7 +87,8 @@ describe('in the database', () => {
 
   it('[WAL-03] a login of the delivering side records no decision, answers nobody, and spends nothing', async () => {
     const login = await aLogin(database, 'procura_cdp')
-    expect(await login('select ciphertext from procura.connector_secret')).toBe('done')
+    expect(await login('select target from procura.connector_secret')).toBe('done')
+    expect(await login(`select from procura.sealed_secret('main', 'orders', 'cb_')`)).toBe('done')
     for (const sql of [
       `select ledger.append_decided('main', 0, array['{}'])`,
       `select ledger.append_registered('main', 0, array['{}'])`,
@@ -104,6 +105,8 @@ describe('in the database', () => {
       'insert into procura.policy_set default values',
       'update procura.epoch set value = 0',
       'delete from procura.stop',
+      'select ciphertext from procura.connector_secret',
+      `select from procura.sealed_secret_to_look('main', 'orders')`,
       ...WAYS_ROUND,
     ]) {
       expect(await login(sql), sql).toBe(DENIED)
@@ -143,13 +146,15 @@ const DECIDING = {
 }
 const ENDINGS = 'confirmed_dead_at end_reason ended_at event_id expires_at'
 const DELIVERING = {
-  functions: ['ledger.append_issued', ...APPENDING, 'procura.refund_unused'],
+  functions: [
+    ...['ledger.append_issued', ...APPENDING, 'procura.refund_unused', 'procura.sealed_secret'],
+  ],
   tables: {
     ...{ epoch: 'SELECT', migration: 'SELECT', stop: 'SELECT' },
     ...{ request_key: 'INSERT, SELECT', sealed_payload: 'INSERT' },
     ...{ agent: 'SELECT(id sponsor tenant)', '"freeze"': 'SELECT' },
     delegation: 'SELECT(agents depth id keys path root tenant)',
-    connector_secret: 'INSERT, SELECT, UPDATE(ciphertext key_version nonce updated_at)',
+    connector_secret: `INSERT, SELECT(key_version target tenant updated_at), UPDATE(ciphertext key_version nonce updated_at wrapped_key)`,
     lease: `INSERT, SELECT, UPDATE(attempts claim claimed_until ${ENDINGS} next_try_at state updated_at)`,
   },
 }

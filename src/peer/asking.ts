@@ -1,0 +1,129 @@
+/** The delivering side's line to the deciding side. What is not answered is 503, and is not asked again. */
+import { Agent, request } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { BrokerError, unavailable } from '../domain/problems.ts'
+import type { Meter } from '../domain/meter.ts'
+import type { Presented } from '../domain/request.ts'
+import {
+  type Answering,
+  headOf,
+  type Name,
+  questionOf,
+  readReply,
+  type Reply,
+  REVIVED,
+  type Service,
+} from './questions.ts'
+import { contextOf, type PeerTls, whyNot } from './tls.ts'
+
+/** Longer than a decision takes, and short enough to answer whoever waits. */
+const ANSWER_MS = { decide: 5000, ready: 1500 } as const
+const USUAL_MS = 3000
+/** Less than the other end keeps one that is not used. */
+const IDLE_MS = 30_000
+const REPLY_BYTES_MAX = 1024 * 1024
+
+export interface AskingOptions {
+  /** An https origin. */
+  readonly url: string
+  readonly tls: PeerTls
+  readonly socketsMax: number
+  readonly meter: Meter
+}
+
+export interface Asking extends Answering {
+  /** As it was last told; empty before the first answer. */
+  nonce(): string
+  end(): void
+}
+
+export function createAsking(options: AskingOptions): Asking {
+  const { tls, socketsMax: maxSockets, meter } = options
+  const agent = new Agent({
+    ...{ ...contextOf(tls), keepAlive: true, maxSockets, timeout: IDLE_MS, maxCachedSessions: 0 },
+    servername: tls.name,
+    checkServerIdentity: (_host, certificate) => whyNot(tls, certificate),
+  })
+  let nonce = ''
+
+  /** @throws BrokerError as the other side refused, or `unavailable` */
+  async function ask(name: Name, head: object, presented?: Presented): Promise<unknown> {
+    const reply = await exchange(options, agent, name, questionOf(head, presented?.body)).catch(
+      (cause: unknown) => {
+        meter.count('procura_peer_questions_total', { question: name, outcome: 'unanswered' })
+        throw unavailable('decision_point', cause)
+      },
+    )
+    meter.count('procura_peer_questions_total', { question: name, outcome: outcomeOf(reply) })
+    nonce = reply.nonce
+    if (presented !== undefined) note(name, presented, reply)
+    if (reply.refusal === undefined) return reply.answer
+    const { code, message, shown } = reply.refusal
+    throw new BrokerError(code, { message, shown })
+  }
+
+  return {
+    decide: async (it) => REVIVED.decide(await ask('decide', headOf(it), it)),
+    authenticate: async (it) => REVIVED.authenticate(await ask('authenticate', headOf(it), it)),
+    service: async (it, assertion) =>
+      (await ask('service', { ...headOf(it), assertion }, it)) as Service,
+    checkProof: async (shown) => {
+      await ask('checkProof', { shown })
+    },
+    refused: async (counts) => {
+      await ask('refused', { counts })
+    },
+    ready: async () => (await ask('ready', {})) as Awaited<ReturnType<Answering['ready']>>,
+    nonce: () => nonce,
+    end() {
+      agent.destroy()
+    },
+  }
+}
+
+/**
+ * Who calls has been limited over there, before anything was decided; here it is for how much is worked on.
+ * Whoever has too much of that is refused, but what was decided for them is not thrown away.
+ */
+function note(name: Name, presented: Presented, { caller }: Reply): void {
+  // A service is told to whoever asked, who takes note of it.
+  if (caller === null || name === 'service') return
+  try {
+    presented.recognised?.(caller)
+  } catch (error) {
+    if (name !== 'decide') throw error
+  }
+}
+
+const outcomeOf = ({ refusal }: Reply) => (refusal === undefined ? 'answered' : 'refused')
+
+function exchange(
+  { url }: AskingOptions,
+  agent: Agent,
+  name: Name,
+  question: Buffer,
+): Promise<Reply> {
+  const ms = name in ANSWER_MS ? ANSWER_MS[name as keyof typeof ANSWER_MS] : USUAL_MS
+  return new Promise((resolve, reject) => {
+    const sent = request(new URL(`/${name}`, url), {
+      ...{ agent, method: 'POST', signal: AbortSignal.timeout(ms) },
+      headers: { 'content-type': 'application/octet-stream', 'content-length': question.length },
+    })
+    sent.once('error', reject)
+    sent.once('response', (response) => {
+      octetsOf(response).then(readReply).then(resolve, reject)
+    })
+    sent.end(question)
+  })
+}
+
+async function octetsOf(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (response.statusCode !== 200 || size > REPLY_BYTES_MAX) throw new Error('not a reply')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
