@@ -1,7 +1,8 @@
 /** What the files of the key folder hold: text → keys, or a refusal that does not quote the text. */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { canonical, isObject, type Json, type JsonObject, readJson } from './domain/json.ts'
-import type { KeySet, SigningKey } from './domain/jws.ts'
+import type { KeySet, PublicKey, PublicKeySet, SigningKey } from './domain/jws.ts'
+import { sealKeysOf } from './domain/seal-keys.ts'
 import type { Secret } from './domain/secret.ts'
 
 /** One set for each side that signs, told apart by how a `kid` begins. */
@@ -24,15 +25,55 @@ export class KeyError extends Error {
   override readonly name = 'KeyError'
 }
 
-export function readSet(text: string, name: SetName): KeySet {
-  const [first, ...others] = rawKeys(text, name).map((jwk) => readSigningKey(jwk, name))
+/** @param now when it is to sign; left out, the keys are as they stand in the file */
+export function readSet(text: string, name: SetName, now?: Date): KeySet {
+  return someOf(
+    inTurn(rawKeys(text, name), name, now).map((jwk) => readSigningKey(jwk, name)),
+    name,
+  )
+}
+
+/** The last that has begun to sign is first, those that will sign are last. */
+function inTurn(jwks: readonly Json[], name: SetName, now: Date | undefined): Json[] {
+  if (now === undefined) return [...jwks]
+  const at = now.getTime() / 1000
+  const place = (jwk: Json) => {
+    const start = startOf(jwk, name)
+    return start > at ? start : -start
+  }
+  return jwks.toSorted((one, other) => place(one) - place(other))
+}
+
+/** When a key begins to sign, in seconds since 1970: a member of ours, which is not published. */
+export function startOf(jwk: Json, name: SetName): number {
+  const start = isObject(jwk) ? (jwk['signs_from'] ?? 0) : 0
+  if (typeof start === 'number' && Number.isSafeInteger(start) && start >= 0) return start
+  throw wrong(`${name}.json`, 'holds a key with a signs_from that is no time')
+}
+
+/** For a side that verifies and must not sign: a file with a private key in it is refused. */
+export function readPublicSet(text: string, name: SetName): PublicKeySet {
+  return someOf(
+    rawKeys(text, name).map((jwk) => readPublicKey(jwk, name)),
+    name,
+  )
+}
+
+/** Whether a set can sign; of the other side's, only the public half is here. */
+export const holdsPrivate = (text: string, name: SetName): boolean =>
+  rawKeys(text, name).some((jwk) => isObject(jwk) && 'd' in jwk)
+
+function someOf<Key extends { readonly kid: string }>(
+  [first, ...others]: readonly Key[],
+  name: SetName,
+): readonly [Key, ...Key[]] {
   if (first === undefined) throw wrong(`${name}.json`, 'holds no key')
   const kids = new Set([first, ...others].map(({ kid }) => kid))
   if (kids.size !== others.length + 1) throw wrong(`${name}.json`, 'names two keys alike')
   return [first, ...others]
 }
 
-function rawKeys(text: string, name: SetName): Json[] {
+export function rawKeys(text: string, name: SetName): Json[] {
   try {
     const { keys } = readJson(Buffer.from(text))
     if (Array.isArray(keys)) return keys
@@ -43,46 +84,61 @@ function rawKeys(text: string, name: SetName): Json[] {
 }
 
 function readSigningKey(jwk: Json, name: SetName): SigningKey {
-  if (!isObject(jwk)) throw wrong(`${name}.json`, 'is not a JWK Set')
-  const { kid } = jwk
+  const { kid, key } = named(jwk, name)
+  const privateKey = keyIn(() => createPrivateKey({ key, format: 'jwk' }), `${name}.json`)
+  return {
+    kid,
+    alg: algorithmOf(privateKey, name),
+    privateKey,
+    publicKey: createPublicKey(privateKey),
+  }
+}
+
+function readPublicKey(jwk: Json, name: SetName): PublicKey {
+  const { kid, key } = named(jwk, name)
+  if ('d' in key) throw new KeyError(`The key ${kid} is private, and of the other side: ${SPLIT}`)
+  const publicKey = keyIn(() => createPublicKey({ key, format: 'jwk' }), `${name}.json`)
+  return { kid, alg: algorithmOf(publicKey, name), publicKey }
+}
+
+function named(key: Json, name: SetName) {
+  if (!isObject(key)) throw wrong(`${name}.json`, 'is not a JWK Set')
+  const { kid } = key
   if (typeof kid !== 'string' || !kid.startsWith(`${SETS[name]}-`)) {
     throw wrong(`${name}.json`, `holds a key whose kid does not begin with ${SETS[name]}-`)
   }
-  const privateKey = privateKeyOf(
-    () => createPrivateKey({ key: jwk, format: 'jwk' }),
-    `${name}.json`,
-  )
-  const alg = algorithmOf(privateKey)
-  if (alg === null) throw wrong(`${name}.json`, 'holds a key that is neither P-256 nor Ed25519')
-  return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
+  return { kid, key }
 }
 
-function algorithmOf({
-  asymmetricKeyType,
-  asymmetricKeyDetails,
-}: KeyObject): SigningKey['alg'] | null {
-  if (asymmetricKeyType === 'ed25519') return 'Ed25519'
-  return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : null
+function algorithmOf(key: KeyObject, name: SetName): PublicKey['alg'] {
+  if (key.asymmetricKeyType === 'ed25519') return 'Ed25519'
+  if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256'
+  throw wrong(`${name}.json`, 'holds a key that is neither P-256 nor Ed25519')
 }
 
 export function readLedgerKey(text: string): LedgerKey {
-  const privateKey = privateKeyOf(() => createPrivateKey(text), 'ledger.key')
+  const privateKey = keyIn(() => createPrivateKey(text), 'ledger.key')
   if (privateKey.asymmetricKeyType !== 'ed25519') throw wrong('ledger.key', 'is not an Ed25519 key')
   return { privateKey, publicKey: createPublicKey(privateKey) }
 }
 
 /** OpenSSL's own words are dropped: they may quote what they could not read. */
-function privateKeyOf(read: () => KeyObject, file: string): KeyObject {
+function keyIn(read: () => KeyObject, file: string): KeyObject {
   try {
     return read()
   } catch {
-    throw wrong(file, 'holds something that is not a private key')
+    throw wrong(file, 'holds something that is not a key of its kind')
   }
 }
 
-export function readSealKey(key: Secret): Secret {
-  octets(key.reveal(), 'seal.key')
-  return key
+/** One key a line: the first seals, all open. */
+export function readSealKey(keys: Secret): Secret {
+  try {
+    sealKeysOf(keys)
+  } catch {
+    throw wrong('seal.key', 'is not 32 octets in base64url (43 characters), a line for each key')
+  }
+  return keys
 }
 
 export function octets(text: string, file: string): Buffer {
@@ -92,7 +148,7 @@ export function octets(text: string, file: string): Buffer {
 }
 
 /** A key that signed for two sides would be a door in the wall between them. */
-export function refuseShared(sets: readonly KeySet[]): void {
+export function refuseShared(sets: readonly PublicKeySet[]): void {
   const seen = new Set<string>()
   for (const { kid, publicKey } of sets.flat()) {
     const point = canonical(publicMembers(publicKey.export({ format: 'jwk' }) as JsonObject))
@@ -106,6 +162,9 @@ export function refuseShared(sets: readonly KeySet[]): void {
 export function publicMembers({ crv = null, kty = null, x = null, y }: JsonObject): JsonObject {
   return y === undefined ? { crv, kty, x } : { crv, kty, x, y }
 }
+
+/** What a side does that has more than it must have. */
+export const SPLIT = 'make a folder for each side with: procura keys split'
 
 const wrong = (file: string, what: string) =>
   new KeyError(

@@ -1,16 +1,14 @@
 /** The key folder: what this broker signs with, makes nonces with and seals with. Nothing here prints. */
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sha256 } from './domain/digest.ts'
-import { canonical, type JsonObject } from './domain/json.ts'
-import type { KeySet } from './domain/jws.ts'
+import type { JsonObject } from './domain/json.ts'
+import type { KeySet, PublicKeySet } from './domain/jws.ts'
 import { Secret } from './domain/secret.ts'
 import {
   KeyError,
   type LedgerKey,
   octets,
-  publicMembers,
   readLedgerKey,
   readSealKey,
   readSet,
@@ -18,6 +16,7 @@ import {
   type SetName,
   SETS,
 } from './key-files.ts'
+import { newSetText } from './rotation.ts'
 
 export interface Keys extends Readonly<Record<SetName, KeySet>> {
   /** Ed25519: signs checkpoints. */
@@ -33,6 +32,8 @@ export interface LoadOptions {
   readonly sealKey?: Secret | null
   /** Told when others on this machine can read a key. */
   readonly warn?: (text: string) => void
+  /** Which key of a set signs then is its first; left out, the first in its file is. */
+  readonly now?: Date
 }
 
 /**
@@ -52,9 +53,9 @@ export async function createKeys(dir: string): Promise<string[]> {
 
 /** @throws KeyError naming the file, and what to do */
 export async function loadKeys(dir: string, options: LoadOptions = {}): Promise<Keys> {
-  const { sealKey, warn = () => undefined } = options
+  const { warn = () => undefined } = options
   const read = (name: string) => readKeyFile(join(dir, name), warn)
-  const set = async (name: SetName) => readSet(await read(`${name}.json`), name)
+  const set = async (name: SetName) => readSet(await read(`${name}.json`), name, options.now)
   const [sessions, roots, decisions, credentials, evidence] = [
     await set('sessions'),
     await set('roots'),
@@ -67,12 +68,73 @@ export async function loadKeys(dir: string, options: LoadOptions = {}): Promise<
     ...{ sessions, roots, decisions, credentials, evidence },
     ledger: readLedgerKey(await read('ledger.key')),
     nonce: createSecretKey(octets(await read('nonce.key'), 'nonce.key')),
-    seal: readSealKey(sealKey ?? new Secret((await read('seal.key')).trim())),
+    seal: await loadSeal(dir, options),
+  }
+}
+
+/** The seal alone, of whichever side has this folder. @throws KeyError */
+export async function loadSeal(dir: string, options: LoadOptions = {}): Promise<Secret> {
+  const { sealKey, warn = () => undefined } = options
+  const text = async () => (await readKeyFile(join(dir, 'seal.key'), warn)).trim()
+  return readSealKey(sealKey ?? new Secret(await text()))
+}
+
+/**
+ * Puts a new key before those in `seal.key`: from now on it seals, and the others open. The file is the
+ * old one or the new one, and on disk when this returns.
+ *
+ * @throws KeyError also when another rotation is under way, or was killed before it had an effect
+ */
+export async function rotateSeal(dir: string): Promise<void> {
+  const path = join(dir, 'seal.key')
+  const next = `${path}.next`
+  // Whoever has this file rotates; what is there is read after that.
+  const file = await open(next, 'wx', 0o600).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error
+    throw new KeyError(`${next} is there: the seal is being rotated, or that was killed; remove it`)
+  })
+  try {
+    const held = (await readKeyFile(path, () => undefined)).trim()
+    readSealKey(new Secret(held))
+    await file.writeFile(`${newOctets()}${held}\n`)
+    await file.sync()
+    await rename(next, path)
+  } catch (error) {
+    await unlink(next)
+    throw error
+  } finally {
+    await file.close()
+  }
+  const folder = await open(dir)
+  await folder.sync().finally(() => folder.close())
+}
+
+/**
+ * Writes what is to be in place of a key file, beside it and for its owner; what is returned puts it
+ * there. Whoever reads finds the one or the other, whole, and it is on disk when that has returned.
+ * What an earlier one left that was killed is overwritten: one at a time is for the caller to see to.
+ */
+export async function stageKeyFile(path: string, text: string): Promise<() => Promise<void>> {
+  const { uid, gid, mode } = await stat(path)
+  const next = `${path}.next`
+  const file = await open(next, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.chown(uid, gid)
+    await file.chmod(mode & 0o777)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return async () => {
+    await rename(next, path)
+    const folder = await open(join(path, '..'))
+    await folder.sync().finally(() => folder.close())
   }
 }
 
 /** The public half of a set, as a JWK Set to publish. */
-export function publicJwks(keys: KeySet): JsonObject {
+export function publicJwks(keys: PublicKeySet): JsonObject {
   return {
     keys: keys.map(({ kid, alg, publicKey }) => ({
       ...(publicKey.export({ format: 'jwk' }) as JsonObject),
@@ -81,17 +143,11 @@ export function publicJwks(keys: KeySet): JsonObject {
   }
 }
 
-const newSet = (prefix: string) => () => {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const jwk = privateKey.export({ format: 'jwk' }) as JsonObject
-  const kid = `${prefix}-${sha256(canonical(publicMembers(jwk))).slice(0, 12)}`
-  return `${canonical({ keys: [{ ...jwk, kid, alg: 'ES256', use: 'sig' }] })}\n`
-}
 const newOctets = () => `${randomBytes(32).toString('base64url')}\n`
 
 const MAKERS: Readonly<Record<string, () => string>> = {
   ...Object.fromEntries(
-    Object.entries(SETS).map(([name, prefix]) => [`${name}.json`, newSet(prefix)]),
+    (Object.keys(SETS) as SetName[]).map((name) => [`${name}.json`, () => newSetText(name)]),
   ),
   'ledger.key': () =>
     String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
@@ -100,7 +156,7 @@ const MAKERS: Readonly<Record<string, () => string>> = {
 }
 
 /** `link` is the check: it gives the finished file its name, or fails because the name is taken. */
-async function createOnce(path: string, make: () => string): Promise<boolean> {
+export async function createOnce(path: string, make: () => string): Promise<boolean> {
   if (await exists(path)) return false
   const unfinished = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const file = await open(unfinished, 'wx', 0o600)
@@ -128,7 +184,8 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-async function readKeyFile(path: string, warn: (text: string) => void): Promise<string> {
+/** @throws KeyError naming the file, and what to do */
+export async function readKeyFile(path: string, warn: (text: string) => void): Promise<string> {
   try {
     const { mode } = await stat(path)
     if ((mode & 0o077) !== 0) warn(`${path} can be read by others on this machine: chmod 600 it`)

@@ -5,7 +5,7 @@ import { isObject, type Json, type JsonObject } from '../domain/json.ts'
 
 export type Alg = 'ES256' | 'Ed25519'
 /** The keys that roots may be signed with, by `kid`. */
-export type RootKeys = ReadonlyMap<string, KeyObject>
+export type RootKeys = Pick<ReadonlyMap<string, KeyObject>, 'get'>
 
 export interface PublicJwk {
   readonly jwk: JsonObject
@@ -42,7 +42,7 @@ export function keyOf({ jwk }: Pick<PublicJwk, 'jwk'>): KeyObject | null {
 }
 
 /** Root keys from a JWK Set. A key of another form, for another use or without a `kid` is none. */
-export function rootKeysOf(jwks: JsonObject): RootKeys {
+export function rootKeysOf(jwks: JsonObject): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>()
   for (const entry of Array.isArray(jwks['keys']) ? jwks['keys'] : []) {
     if (!isObject(entry) || typeof entry['kid'] !== 'string') continue
@@ -55,11 +55,11 @@ export function rootKeysOf(jwks: JsonObject): RootKeys {
   return keys
 }
 
-/** The public halves of a broker's own set. */
+/** The public halves of a broker's own set, as it is whenever one is asked for. */
 export function rootKeysIn(
   keys: readonly { readonly kid: string; readonly publicKey: KeyObject }[],
 ): RootKeys {
-  return new Map(keys.map(({ kid, publicKey }) => [kid, publicKey]))
+  return { get: (kid) => keys.find((key) => key.kid === kid)?.publicKey }
 }
 
 /** The one algorithm that a key signs with, or `null` for a key that has no place in a chain. */
