@@ -58,7 +58,11 @@ function mistakesIn(file: string, declaration: Declaration): Finding[] {
     }
   }
   const isPlain = (name: string) => cedarTypeOf(schema, name) !== null
-  const given = { facts: facts.kind, grant: grant as never, isPlain }
+  const isDeclared = (name: string) => Object.hasOwn(schema.properties, name)
+  const given = { facts: facts.kind, grant: grant as never, isPlain, isDeclared }
+  if (facts.kind === 'http' && declaration.connector !== 'http') {
+    found.push(['facts of kind http are of a tool of http', 'Declare those of its connector.'])
+  }
   found.push(...GRANTS[declaration.connector].mistakes(given))
   return found.map(([what, fix]) => finding(file, what, fix))
 }
@@ -69,7 +73,7 @@ function declared(declaration: Declaration, parse: Parse): Declared {
     tool: toolOf(declaration, argumentsSchema),
     shape: shapeOf(declaration.facts, (name) => cedarTypeOf(declaration.arguments, name)),
     check: checkFor(declaration.arguments),
-    facts: factsFor(declaration.facts, parse),
+    facts: factsFor(declaration.facts, parse, declaration.grant),
   }
 }
 
@@ -83,6 +87,7 @@ function toolOf(declaration: Declaration, argumentsSchema: JsonObject): Tool {
     ttlSecondsMax: ttl.max,
     facts: declaration.facts,
     grant: declaration.grant as unknown as JsonObject,
+    ...(declaration.canary && { isCanary: true }),
     hash: digestOf(declaration as unknown as JsonObject),
   }
 }

@@ -5,6 +5,7 @@ import { debitsOf } from '../domain/debits.ts'
 import type { Decision, Deny, StoppedBy } from '../domain/decision.ts'
 import { digestOf } from '../domain/digest.ts'
 import { newId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Question } from '../domain/question.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
@@ -54,13 +55,18 @@ function outcome(chain: Chain, question: Question, evaluation: Evaluation): Outc
   const granting = permissionsFor(call)
   if (!granting.ok) return refused(evaluation, nothing, unprepared(chain, granting.detail))
   const { target, connector, senderConstraint } = call.tool
-  const { permissions } = granting
+  const permissions = { ...granting.permissions, ...digested(granting.digests) }
   return {
     ...evaluation,
     ttlSeconds,
     grant: { target, connector, permissions, ttlSeconds, senderConstraint },
     debits: debitsOf(chain.accounts, call),
   }
+}
+
+/** What a grant has only the digest of, such as a body: the lease's row need not hold it. */
+function digested(values: Readonly<Record<string, JsonObject>> = {}): JsonObject {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, digestOf(value)]))
 }
 
 function refused(

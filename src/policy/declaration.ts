@@ -19,6 +19,7 @@ const Facts = z.discriminatedUnion('kind', [
     functions: z.array(z.string().max(127)).max(200).default([]),
   }),
   z.strictObject({ kind: z.literal('arguments'), fields: z.record(field, argument) }),
+  z.strictObject({ kind: z.literal('http'), fields: z.record(field, argument).default({}) }),
 ])
 
 const SECONDS_MAX = 3600
@@ -37,10 +38,16 @@ const common = {
     .default({ default: 60, max: 300 }),
   arguments: ArgumentsSchema,
   facts: Facts,
+  /** Left out everywhere else, so that it changes no other tool's hash. */
+  canary: z.literal(true).optional(),
 }
 
 export const Declaration = z.discriminatedUnion('connector', [
   z.strictObject({ ...common, ...GRANTS.postgres.declares }),
+  z.strictObject({ ...common, ...GRANTS['postgres-exact'].declares }),
   z.strictObject({ ...common, ...GRANTS.jwt.declares }),
+  z.strictObject({ ...common, ...GRANTS.http.declares }),
+  z.strictObject({ ...common, ...GRANTS.vault.declares }),
+  z.strictObject({ ...common, ...GRANTS['aws-sts'].declares }),
 ])
 export type Declaration = z.infer<typeof Declaration>

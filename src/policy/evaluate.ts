@@ -4,7 +4,7 @@ import { admits } from '../domain/authority.ts'
 import type { Answer, Decision, Rule, StoppedBy, Verdict } from '../domain/decision.ts'
 import type { Principal, Question } from '../domain/question.ts'
 import { callAsked } from './asking.ts'
-import { compiledIfAny, type Opinion, opinionOn, type Policies } from './opinion.ts'
+import { compiledIfAny, type Opinion, opinionOn, type Policies, withoutPermits } from './opinion.ts'
 
 export type Evaluation = Pick<
   Decision,
@@ -17,9 +17,11 @@ export type Bindings = Readonly<Record<'L2' | 'L3', string>>
  * Answers one question. What was handed down is looked at first; then every principal of the chain is
  * asked for, the sponsor first. A no beats an ask, an ask beats an allow, and a no names the first
  * principal that was refused. A yes from a person lifts the gates if it is a yes to exactly this, of
- * all that is asked for now, and in time.
+ * all that is asked for now, and in time. A canary is refused as a tool that no rule permits.
  */
-export function evaluate(policies: Policies, question: Question, bindings: Bindings): Evaluation {
+export function evaluate(inForce: Policies, question: Question, bindings: Bindings): Evaluation {
+  const { isCanary } = question.call.tool
+  const policies = isCanary ? withoutPermits(inForce) : inForce
   const opinions = question.principals.map((principal) => ({
     principal,
     opinion: opinionOn(
@@ -37,7 +39,14 @@ export function evaluate(policies: Policies, question: Question, bindings: Bindi
     })),
     evaluator: compiledIfAny(opinions.map(({ opinion }) => opinion)),
   }
-  return { ...record, ...strictest(question, opinions.map(permitsOf), answers, bindings) }
+  const final = strictest(question, opinions.map(permitsOf), answers, bindings)
+  return { ...record, ...final, answer: isCanary ? marked(final.answer) : final.answer }
+}
+
+/** What nobody has handed down is asked for in error as well: that is no sign of anything. */
+function marked(answer: Answer): Answer {
+  if (answer.kind !== 'deny' && answer.kind !== 'none') return answer
+  return answer.code === 'outside_authority' ? answer : { ...answer, isCanary: true }
 }
 
 type Final = Pick<Evaluation, 'answer' | 'level' | 'approval'>

@@ -17,12 +17,19 @@ export interface DeclaredGrant<Grant> {
   readonly grant: Grant
   /** Whether the schema makes this a required text, integer or boolean. */
   readonly isPlain: (argument: string) => boolean
+  /** Whether it names the argument at all. */
+  readonly isDeclared: (argument: string) => boolean
 }
 
 export type Mistake = readonly [what: string, fix: string]
 
 export type Granting =
-  | { readonly ok: true; readonly permissions: JsonObject }
+  | {
+      readonly ok: true
+      readonly permissions: JsonObject
+      /** Of `permissions`: members that go in as the digest of this. */
+      readonly digests?: Readonly<Record<string, JsonObject>>
+    }
   /** The rules allow it, and the tool has nothing prepared to give. */
   | { readonly ok: false; readonly detail: string }
 
