@@ -1,14 +1,19 @@
 /** What must be so for the broker to start, tried one by one; one that fails hides none of the others. */
+import { createSecureContext } from 'node:tls'
 import { createPool, refuseUnsafeSettings } from '../db/connect.ts'
+import { refuseOthersRoles } from '../db/login.ts'
 import { expectedVersion, schemaVersion } from '../db/migrate.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Config } from '../config.ts'
 import { createConnectors } from '../delivery/connectors.ts'
 import { createTargets } from '../delivery/targets.ts'
 import { loadKeys } from '../keys.ts'
+import { contextOf } from '../peer/tls.ts'
 import { inOneLine } from '../policy/findings.ts'
 import { readFolder } from '../policy/folder.ts'
 import { runCases } from '../policy/vet.ts'
+import { rolesOf, SIDES_OF } from '../pools.ts'
+import { loadCdpKeys, loadPdpKeys } from '../side-keys.ts'
 import { MIGRATIONS } from './home.ts'
 
 export interface Check {
@@ -17,11 +22,13 @@ export interface Check {
 }
 
 export async function checksOf(config: Config): Promise<Check[]> {
+  const { role } = config
   return await Promise.all([
     tried('database', () => databaseProblems(config)),
     tried('keys', () => keyProblems(config)),
-    tried('policies', () => policyProblems(config)),
-    tried('targets', () => targetProblems(config)),
+    ...(role === 'cdp' ? [] : [tried('policies', () => policyProblems(config))]),
+    ...(role === 'pdp' ? [] : [tried('targets', () => targetProblems(config))]),
+    ...(config.peer === null ? [] : [tried('peer', () => peerProblems(config.peer))]),
   ])
 }
 
@@ -33,12 +40,15 @@ async function tried(what: string, look: () => Promise<string | string[]>): Prom
   }
 }
 
-async function databaseProblems({ databaseUrl }: Config): Promise<string[]> {
+async function databaseProblems({ databaseUrl, role }: Config): Promise<string[]> {
   if (databaseUrl === null) return [] // One is started here, with what it needs.
-  const pool = createPool({ url: databaseUrl.reveal(), role: null, max: 1, name: 'procura-check' })
+  const [own = null] = role === 'all' ? [] : rolesOf(SIDES_OF[role])
+  const pool = createPool({ url: databaseUrl.reveal(), role: own, max: 1, name: 'procura-check' })
   try {
     const version = await schemaVersion(pool)
     await refuseUnsafeSettings(pool)
+    if (role !== 'all')
+      await refuseOthersRoles(pool, rolesOf(SIDES_OF[role === 'pdp' ? 'cdp' : 'pdp']))
     const expected = expectedVersion(MIGRATIONS)
     if (version === expected) return []
     const both = `the schema is at ${String(version)}, and this code is for ${String(expected)}`
@@ -51,10 +61,26 @@ async function databaseProblems({ databaseUrl }: Config): Promise<string[]> {
   }
 }
 
-async function keyProblems({ keysDir, sealKey }: Config): Promise<string[]> {
+const LOADERS = { all: loadKeys, pdp: loadPdpKeys, cdp: loadCdpKeys } as const
+
+async function keyProblems({ keysDir, sealKey, role }: Config): Promise<string[]> {
   const problems: string[] = []
-  await loadKeys(keysDir, { sealKey, warn: (text) => problems.push(text) })
+  await LOADERS[role](keysDir, { sealKey, warn: (text) => problems.push(text) })
   return problems
+}
+
+/** Whether its files are what they should be; nobody is connected to. */
+function peerProblems(peer: Config['peer']): Promise<string[]> {
+  if (peer === null) return Promise.resolve([])
+  try {
+    createSecureContext(contextOf(peer))
+    return Promise.resolve([])
+  } catch {
+    // OpenSSL may quote what it could not read.
+    return Promise.resolve([
+      'PROCURA_PEER_CERT, PROCURA_PEER_KEY and PROCURA_PEER_CA do not fit together',
+    ])
+  }
 }
 
 async function policyProblems({ policiesDir }: Config): Promise<string[]> {
@@ -63,13 +89,15 @@ async function policyProblems({ policiesDir }: Config): Promise<string[]> {
 }
 
 /** Whether their settings are those of their connectors; nobody is connected to. */
-async function targetProblems({ keysDir, sealKey, trust }: Config): Promise<string[]> {
+async function targetProblems({ keysDir, sealKey, trust, role }: Config): Promise<string[]> {
   const names = Object.entries(trust.targets)
   if (names.length === 0) return []
-  const { credentials } = await loadKeys(keysDir, { sealKey })
+  const { credentials } = await LOADERS[role === 'cdp' ? 'cdp' : 'all'](keysDir, { sealKey })
   const secrets = { use: () => Promise.reject(new Error('nothing is opened here')) }
   const signer = { issuer: 'https://broker.example', keys: credentials }
-  const kinds = createConnectors({ credentials: signer, secrets, owner: 'check' })
+  const exclusively = () => Promise.reject(new Error('nothing is changed here'))
+  const house = { owner: 'check', clock: () => new Date(), exclusively }
+  const kinds = createConnectors({ credentials: signer, secrets, ...house })
   return names.flatMap(([name, target]) => {
     try {
       createTargets(kinds, { [name]: target })

@@ -17,6 +17,7 @@ import { policyCommand } from './commands/policy.ts'
 import { revokeCommand } from './commands/revoke.ts'
 import { serveCommand } from './commands/serve.ts'
 import { targetCommand } from './commands/target.ts'
+import { unconfirmedCommand } from './commands/unconfirmed.ts'
 import { whyCommand } from './commands/why.ts'
 import { EXIT, report } from './exit.ts'
 import { VERSION } from './home.ts'
@@ -44,7 +45,7 @@ export function createProgram(): Command {
     ['auditors', [whyCommand(), chainCommand(), ledgerCommand()]],
     ['policy authors', [policyCommand()]],
     ['operators', [serveCommand(), migrateCommand(), dbCommand(), configCommand()]],
-    ['operators', [keysCommand(), targetCommand()]],
+    ['operators', [keysCommand(), targetCommand(), unconfirmedCommand()]],
   ]
   for (const [heading, commands] of groups) {
     for (const command of commands) program.addCommand(command.helpGroup(`${heading}:`))

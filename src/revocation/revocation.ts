@@ -1,7 +1,7 @@
 /** Ending things early: what is stopped stays stopped, and whatever rests on it is refused from then on. */
 import type { Pool } from 'pg'
 import type { Revocation, StopKind } from '../domain/entry.ts'
-import type { AgentId, ConsentId, PersonId, RevocationId } from '../domain/ids.ts'
+import type { AgentId, ConsentId, CredentialId, PersonId, RevocationId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { ProvenPerson } from '../domain/person.ts'
 import type { Ledger } from '../domain/ports.ts'
@@ -14,7 +14,9 @@ import { ownerFor } from './owning.ts'
 import { type Reached, reachedOf, reachOf, type ReachedRow } from './reach.ts'
 import { rowsIn, rowsOf } from './rows.ts'
 import { createStore, type Revoked } from './store.ts'
+import { type Unconfirmed, unconfirmed, type UnconfirmedPage } from './unconfirmed.ts'
 import { countsOf, stop, type Stopping, type StoppingOptions } from './stopping.ts'
+import { createTripping, type Tripped, type Tripping } from './tripping.ts'
 
 export interface RevocationOptions extends StoppingOptions {
   /** Of the front. */
@@ -23,9 +25,11 @@ export interface RevocationOptions extends StoppingOptions {
   readonly ledger: Ledger
   /** Told once a stop is on record, so that what is out there ends at once. Must not throw. */
   readonly onStopped: (revocation: Revocation) => void
+  /** Told once for each canary that was touched, when that is on record. Must not throw. */
+  readonly onTripped: (tripped: Tripped) => void
 }
 
-export interface RevocationPart extends InForce, Freezing {
+export interface RevocationPart extends InForce, Freezing, Tripping {
   /** By its sponsor or an operator. Again: the first answer. @throws BrokerError `not_found` */
   withdraw(person: ProvenPerson, id: ConsentId, by: By): Promise<Revoked>
   /** The agent, its runs and its consents. Again: the first answer. @throws BrokerError `not_found` */
@@ -38,6 +42,11 @@ export interface RevocationPart extends InForce, Freezing {
   revokeToken(token: HeldToken, act: Act): Promise<void>
   /** With what its targets have confirmed so far. @throws BrokerError `not_found` */
   find(person: ProvenPerson, id: RevocationId): Promise<Revoked>
+  /** What is over for us and not yet for its target: theirs, or all for operators and auditors. */
+  unconfirmed(
+    person: ProvenPerson,
+    page: UnconfirmedPage,
+  ): Promise<{ items: Unconfirmed[]; next: CredentialId | null }>
 }
 
 export interface Wanted {
@@ -84,6 +93,7 @@ export function createRevocation(options: RevocationOptions): RevocationPart {
   return {
     ...createInForce(tenant),
     ...createFreezing(options),
+    ...createTripping(options),
 
     withdraw: (person, id, by) => end(person, { kind: 'consent', id }, by),
     retire: (person, id, by) => end(person, { kind: 'agent', id }, by),
@@ -113,6 +123,8 @@ export function createRevocation(options: RevocationOptions): RevocationPart {
       if (!seesAll && sponsor !== person.id) throw new BrokerError('not_found')
       return revoked
     },
+
+    unconfirmed: (person, page) => unconfirmed(pool, tenant, person, page),
   }
 }
 

@@ -11,7 +11,7 @@ it('[ADM-13] of 10,000 callers makes a fixed number of series, whatever is given
     .exposition()
     .split('\n')
     .filter((line) => line.startsWith('procura_'))
-  expect(series.length).toBeLessThanOrEqual(2010)
+  expect(series.length).toBeLessThanOrEqual(2050)
   metrics.count('procura_requests_total', { route: '/v1/agents/0', status: '2xx' })
   expect(metrics.exposition()).toContain('route="/v1/agents/0",status="2xx"} 2')
 })

@@ -110,3 +110,30 @@ describe('POST /oauth/revoke', () => {
     })
   })
 })
+
+describe('GET /v1/leases', () => {
+  it('lists what no target has confirmed, page by page', async () => {
+    await serving(aFront(), async ({ call }) => {
+      const first = await call('GET', '/v1/leases?state=unconfirmed', { headers: operator })
+      expect(first.body).toMatchObject({
+        items: [{ id: IDS.credential, status: 'revoke_pending', target: 'orders', attempts: 3 }],
+      })
+      const path = `/v1/leases?state=unconfirmed&cursor=${String(first.body['next_cursor'])}`
+      const second = await call('GET', path, { headers: operator })
+      expect(second.body).toEqual({ items: [], next_cursor: null })
+      expect((await call('GET', path, { headers: sponsor })).body['code']).toBe('invalid_cursor')
+    })
+  })
+
+  it('has no other states, and is for people who may look', async () => {
+    await serving(aFront(), async ({ call }) => {
+      expect((await call('GET', '/v1/leases', { headers: operator })).status).toBe(200)
+      const all = await call('GET', '/v1/leases?state=all', { headers: operator })
+      expect(all.status).toBe(422)
+      const approver = await call('GET', '/v1/leases?state=unconfirmed', {
+        headers: HEADERS.approver,
+      })
+      expect([approver.status, approver.body['code']]).toEqual([403, 'role_required'])
+    })
+  })
+})

@@ -5,26 +5,28 @@ import { warnings } from '../runtime.ts'
 import { EXIT } from '../exit.ts'
 import { printer } from '../print.ts'
 import { configuration } from '../settings.ts'
+import { roleOption } from './serve.ts'
 
 export function configCommand(): Command {
   const config = new Command('config').description('the configuration, and what is wrong with it')
   config
     .command('check')
+    .addOption(roleOption())
     .option('--reference', 'print what can be set, as docs/configuration.md has it')
     .description(
       'read it, connect, vet the policies, try the keys and the targets; changes nothing',
     )
     .addHelpText('before', 'procura config check\n')
-    .action(async ({ reference }: { reference?: boolean }) => {
+    .action(async ({ reference, role }: { reference?: boolean; role?: string }) => {
       if (reference === true) process.stdout.write(settingsTable())
-      else await check()
+      else await check(role)
     })
   return config
 }
 
-async function check(): Promise<void> {
+async function check(role?: string): Promise<void> {
   for (const warning of warnings()) printer.line('warning', warning)
-  const config = configuration()
+  const config = configuration(role)
   const { checksOf } = await import('../config-checks.ts')
   const found = await checksOf(config)
   for (const { what, problems } of found) {

@@ -108,7 +108,8 @@ function argumentsOf({ sql, args }: AskOptions): JsonObject {
 }
 
 function withoutSecrets(credential: JsonObject): JsonObject {
-  const hidden = SECRETS.filter((name) => name in credential).map((name) => [name, HIDDEN])
+  const secrets = credential['kind'] === 'secret' ? [...SECRETS, 'data'] : SECRETS
+  const hidden = secrets.filter((name) => name in credential).map((name) => [name, HIDDEN])
   return { ...credential, ...Object.fromEntries(hidden) } as JsonObject
 }
 

@@ -1,7 +1,8 @@
 /** procura migrate, db plan: the database brought to the version of this code, and what it needs first. */
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { ROLES } from '../../db/connect.ts'
 import { expectedVersion } from '../../db/migrate.ts'
+import { rolesOf, SIDES_OF } from '../../pools.ts'
 import { bringUpToDate, withDatabase } from '../database.ts'
 import { MIGRATIONS } from '../home.ts'
 import { printer } from '../print.ts'
@@ -24,9 +25,10 @@ export function dbCommand(): Command {
   db.command('plan')
     .description('print the SQL that makes our roles; runs nothing')
     .option('--login <name>', 'the login of DATABASE_URL, which joins them', 'procura')
+    .addOption(new Option('--role <role>', 'for one of two processes').choices(['pdp', 'cdp']))
     .addHelpText('before', 'procura db plan --login procura > roles.sql\n')
-    .action(({ login }: { login: string }) => {
-      process.stdout.write(rolesPlan(login))
+    .action(({ login, role }: { login: string; role?: 'pdp' | 'cdp' }) => {
+      process.stdout.write(role === undefined ? rolesPlan(login) : loginPlan(login, role))
     })
   return db
 }
@@ -44,6 +46,17 @@ export function rolesPlan(login: string): string {
         `do $$ begin create role ${role} nologin; exception when duplicate_object then null; end $$;\n` +
         `grant ${role} to ${member};`,
     ),
+    '',
+  ].join('\n')
+}
+
+/** A login for one of two processes: it may become the roles of its side, and no other. */
+export function loginPlan(login: string, side: keyof typeof SIDES_OF): string {
+  const member = identifier(login)
+  return [
+    `-- The login of the process with the role ${side}. Its password: \\password, in psql.`,
+    `do $$ begin create role ${member} login noinherit; exception when duplicate_object then null; end $$;`,
+    ...rolesOf(SIDES_OF[side]).map((role) => `grant ${role} to ${member};`),
     '',
   ].join('\n')
 }

@@ -1,7 +1,7 @@
 /** procura serve: the broker, until it is told to stop; as one process, or as several workers. */
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../../config.ts'
 import { CONNECTIONS_MAX } from '../../pools.ts'
 import { bringUpToDate, openDatabase } from '../database.ts'
@@ -15,6 +15,7 @@ import { createUndo, untilStopped } from '../signals.ts'
 
 type Workers = Config['workers']
 interface Options {
+  readonly role?: Config['role']
   readonly workers?: Workers
   readonly strictRuntime?: boolean
 }
@@ -25,19 +26,23 @@ const CONNECTIONS_BESIDE = 72
 export function serveCommand(): Command {
   return new Command('serve')
     .description('the broker, as it runs at work: configured by the environment')
+    .addOption(roleOption())
     .option('--workers <n>', 'processes that serve; auto: one for each core', readCount)
     .option('--strict-runtime', 'do not start on a Node that lacks known security fixes')
     .addHelpText(
       'before',
       'DATABASE_URL=postgres://… PROCURA_ISSUER=https://broker.example procura serve\n',
     )
-    .action(async ({ workers: given, strictRuntime = false }: Options) => {
+    .action(async ({ role, workers: given, strictRuntime = false }: Options) => {
       if (cluster.isPrimary) admitRuntime(strictRuntime)
-      const config = configuration()
+      const config = configuration(role)
       const workers = countOf(given ?? config.workers)
       await (cluster.isWorker ? serveAsWorker(config, workers) : serve(config, workers))
     })
 }
+
+export const roleOption = () =>
+  new Option('--role <role>', 'both sides, or one of two processes').choices(['all', 'pdp', 'cdp'])
 
 function readCount(text: string): Workers {
   const count = Number(text)
@@ -67,6 +72,7 @@ async function serve(given: Config, workers: number): Promise<void> {
     undo.push(() => running.stop())
     printer.line('ready', issuer)
     printer.line('listens', `${config.host}:${String(config.port)}`)
+    if (config.role !== 'all') printer.line('role', config.role)
     if (workers > 1) printer.line('workers', String(workers))
     await stopped
   } finally {
@@ -82,13 +88,18 @@ async function startOne(config: Config) {
 
 /** @throws CommandError when a worker does not start, with its exit code: it has said why itself */
 async function startCrew(config: Config, count: number) {
-  const { databaseUrl, issuer, port } = config
+  const { databaseUrl, issuer, port, role } = config
   if (databaseUrl === null) throw new TypeError('workers need the url of a database')
   const { refuseTooManyWorkers, startWorkers, WorkerFailed } = await import('../../workers.ts')
   await refuseTooManyWorkers(databaseUrl, count)
   // Each reads its own configuration; what was found out here is the same for all of them.
-  const found = { DATABASE_URL: databaseUrl.reveal(), PROCURA_PORT: String(port) }
-  const env = { ...found, DATABASE_URL_FILE: undefined, PROCURA_PORT_FILE: undefined }
+  const found = {
+    DATABASE_URL: databaseUrl.reveal(),
+    PROCURA_PORT: String(port),
+    PROCURA_ROLE: role,
+  }
+  const files = { DATABASE_URL_FILE: undefined, PROCURA_PORT_FILE: undefined }
+  const env = { ...found, ...files, PROCURA_ROLE_FILE: undefined }
   const running = await startWorkers({
     count,
     env,
