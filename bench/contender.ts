@@ -30,7 +30,7 @@ export interface Crew {
   readonly stop: () => Promise<void>
 }
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'cli', 'main.ts')
+export const MAIN = join(import.meta.dirname, '..', 'src', 'cli', 'main.ts')
 const IDEAL = join(import.meta.dirname, 'ideal.ts')
 
 /** The ideal was seen to trap in V8's deoptimiser; calls of Wasm that are inlined are the suspect. */

@@ -7,12 +7,14 @@ import { Command, Option } from 'commander'
 import { createUndo, untilStopped } from '../src/cli/signals.ts'
 import { AGAINST, type Name, type Server, startContenders } from './contender.ts'
 import { measureDepths } from './depths.ts'
+import { type Gate, startGate } from './gate.ts'
+import { measureOutage, type OutageOptions } from './outage.ts'
 import { type Amount, fill } from './fill.ts'
 import { startLoad } from './load.ts'
 import { meterPostgres, syncMicros } from './machine.ts'
 import { cpuOf, insideOf, postgresOf, rateOf, shapeOf, tableOf, tellProven } from './report.ts'
 import { type Bench, MOST_CALLERS, type Shape, takeTurn, type Turn, warmUp } from './turn.ts'
-import { startWorld } from './world.ts'
+import { startWorld, type Ways } from './world.ts'
 
 /** Whatever hangs, it ends: the children go when they lose us. */
 const LONGEST_MS = 25 * 60_000
@@ -29,6 +31,7 @@ interface Options {
   readonly filled?: string | true
   readonly depths: readonly number[]
   readonly counted?: boolean
+  readonly outage?: number
 }
 
 /** Product ÷ the ideal that it is held against, CPU a mint: more than this fails the gate. */
@@ -44,6 +47,9 @@ const number = (max: number) => (text: string) => {
 }
 const numbers = (max: number) => (text: string) => text.split(',').map(number(max))
 
+const OUTAGE_RATE = 50
+const OUTAGE_HELP =
+  'so many logins become due while their target is down, and what those notice who ask for another'
 const DEPTHS_HELP =
   'the broker alone: 32 callers with sessions so many hops (0 to 7) below a consent, and what opening one costs'
 const depths = (text: string) => {
@@ -66,6 +72,11 @@ await new Command('bench')
   .option('--profile <folder>', 'where Node writes a CPU profile of the broker')
   .option('--gate', 'short; ends with 1 if a mint costs more than it may')
   .option('--filled [leases,entries]', 'the same again, on a database that has been in use')
+  .addOption(
+    new Option('--outage <n>', OUTAGE_HELP)
+      .argParser(number(100_000))
+      .conflicts(['gate', 'filled', 'depths']),
+  )
   .addOption(
     new Option('--depths <list>', DEPTHS_HELP)
       .argParser(depths)
@@ -95,8 +106,14 @@ async function bench(options: Options): Promise<void> {
   }
 }
 
-async function run(options: Options, undo: ReturnType<typeof createUndo>): Promise<void> {
+type Undo = ReturnType<typeof createUndo>
+
+async function run(options: Options, undo: Undo): Promise<void> {
   const load = loadavg()[0] ?? NaN
+  if (options.outage !== undefined) {
+    await outage(undo, load, { leases: options.outage, rate: options.rate ?? OUTAGE_RATE })
+    return
+  }
   const its = await prepare(undo)
   tellMachine(its, load)
   if (options.counted === true || options.depths.some((depth) => depth > 0)) {
@@ -111,8 +128,24 @@ async function run(options: Options, undo: ReturnType<typeof createUndo>): Promi
   tellGrowth(fresh, await measureAll(its, names, options, fresh))
 }
 
-async function prepare(undo: ReturnType<typeof createUndo>): Promise<Bench> {
-  const world = await startWorld()
+async function outage(undo: Undo, load: number, options: OutageOptions): Promise<void> {
+  const gates: Gate[] = []
+  const its = await prepare(undo, {
+    async way(port) {
+      const gate = await startGate(port)
+      undo.push(() => gate.stop())
+      gates.push(gate)
+      return gate.port
+    },
+  })
+  tellMachine(its, load)
+  const [gate] = gates
+  if (gate === undefined) throw new Error('the target has no gate')
+  await measureOutage(its, gate, options)
+}
+
+async function prepare(undo: Undo, ways: Ways = {}): Promise<Bench> {
+  const world = await startWorld(ways)
   undo.push(() => world.stop())
   const load = startLoad()
   undo.push(() => load.stop())

@@ -47,7 +47,7 @@ export async function standingAt(
   return async () => {
     const consent = await aConsent(sponsor, first, depth)
     const key = generateKey()
-    const send = createSender({ issuer, key })
+    const { send } = createSender({ issuer, key })
     const assertion = () => selfAssertion(leaf.id, leaf.registered, issuer)
     const rest =
       depth === 0
@@ -92,7 +92,7 @@ interface ChainWanted {
 async function aChain(wanted: ChainWanted): Promise<string> {
   const { issuer, consent, first, below, counted } = wanted
   let holder = generateKey()
-  const send = createSender({ issuer, key: holder })
+  const { send } = createSender({ issuer, key: holder })
   const assertion = () => selfAssertion(first.id, first.registered, issuer)
   const root = await opened(send, { assertion, consent }, { root: true })
   let chain = textIn(root, 'delegation_root')

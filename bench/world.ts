@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { clearData } from '../src/cli/dev/clear.ts'
 import { type DevIssuer, startDevIssuer } from '../src/cli/dev/issuer.ts'
-import { prepareOrders } from '../src/cli/dev/orders.ts'
+import { type Orders, prepareOrders } from '../src/cli/dev/orders.ts'
 import { devTrust, ORDERS_TARGET } from '../src/cli/dev/trust.ts'
 import { MIGRATIONS } from '../src/cli/home.ts'
 import { sealTarget } from '../src/cli/seal-target.ts'
@@ -33,6 +33,8 @@ export interface BenchWorld {
   readonly dataDir: string
   /** One port for all brokers of a run: their ledger is named after it. */
   readonly issuer: string
+  /** The database that logins are made for. */
+  readonly orders: Orders & { readonly target: string }
   stop(): Promise<void>
 }
 export interface Side {
@@ -43,18 +45,23 @@ export interface Side {
   readonly env: Readonly<Record<string, string>>
 }
 
+export interface Ways {
+  /** The port by which the broker reaches the target that listens on this one. */
+  readonly way?: (port: number) => Promise<number>
+}
+
 /** Starts it all, or nothing. Everything lies in a temporary folder, and goes with `stop`. */
-export async function startWorld(): Promise<BenchWorld> {
+export async function startWorld({ way }: Ways = {}): Promise<BenchWorld> {
   const undo = createUndo()
   try {
-    return await start(undo)
+    return await start(undo, way)
   } catch (error) {
     await undo.run()
     throw error
   }
 }
 
-async function start(undo: ReturnType<typeof createUndo>): Promise<BenchWorld> {
+async function start(undo: ReturnType<typeof createUndo>, way: Ways['way']): Promise<BenchWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'procura-bench-'))
   const dataDir = join(folder, 'data')
   undo.push(async () => {
@@ -69,7 +76,8 @@ async function start(undo: ReturnType<typeof createUndo>): Promise<BenchWorld> {
 
   const keysDir = join(dataDir, 'keys')
   await createKeys(keysDir)
-  const orders = await prepareOrders(url)
+  const made = await prepareOrders(url)
+  const orders = { ...made, port: (await way?.(made.port)) ?? made.port }
   const where = { databaseUrl: new Secret(url), tenant: 'main', keysDir, sealKey: null }
   await sealTarget(where, ORDERS_TARGET, orders.admin.password)
   const trust = join(folder, 'trust.yaml')
@@ -89,6 +97,7 @@ async function start(undo: ReturnType<typeof createUndo>): Promise<BenchWorld> {
       ...{ databaseUrl: idealUrl, table: 'leaf', walUrl: idealUrl },
       env: { DATABASE_URL: idealUrl },
     },
+    orders: { ...orders, target: ORDERS_TARGET },
     stop: () => undo.run(),
   }
 }

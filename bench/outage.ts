@@ -1,0 +1,109 @@
+/**
+ * `npm run bench -- --outage 10000`: that many logins become due while their target is down; it comes back.
+ * What those who ask for another target notice, how long it takes, and what is left. Afterwards ten times
+ * as many tokens that ran out while no broker was there.
+ */
+import { type Contender, startContenders } from './contender.ts'
+import { left, makeDue, makeExpired } from './due-leases.ts'
+import type { Gate } from './gate.ts'
+import { quantile } from './report.ts'
+import type { Bench } from './turn.ts'
+
+const SECONDS = 10
+/** Whatever was not ended by then will not be. */
+const ROUNDS_MAX = 60
+const HEADINGS = [
+  'while',
+  'asked a second',
+  'p50 ms',
+  'p99 ms',
+  'broker CPU',
+  'due',
+  'at the target',
+]
+
+export interface OutageOptions {
+  readonly leases: number
+  /** Mints a second for the target that is well. */
+  readonly rate: number
+}
+
+/** @throws Error when anything is left, there or on our list */
+export async function measureOutage(its: Bench, gate: Gate, options: OutageOptions): Promise<void> {
+  const { leases, rate } = options
+  const { product: side } = its.world
+  const start = () => startContenders(its.world, ['product'], { workers: 1, profile: undefined })
+  const table = tableTo(process.stdout)
+  const during = async (what: string, contender: Contender) => {
+    const took = await drive(its, contender, rate)
+    const there = await left(side.databaseUrl)
+    table([what, ...took, String(there.due), String(there.logins)])
+    return there
+  }
+  const untilOver = async (what: string, contender: Contender) => {
+    const began = performance.now()
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const there = await during(what, contender)
+      if (there.due === 0) return (performance.now() - began) / 1000
+    }
+    throw new Error('not all of it was ended')
+  }
+
+  const crew = await start()
+  const [product] = crew.contenders
+  if (product === undefined) throw new Error('no broker')
+  let seconds: number
+  try {
+    for (let warm = 0; warm < 2; warm += 1) await drive(its, product, rate)
+    await during('all is well', product)
+    await gate.shut()
+    await makeDue(its.world, leases)
+    for (let round = 0; round < 3; round += 1) await during('the target is down', product)
+    await gate.open()
+    seconds = await untilOver('it is back', product)
+    await during('all is well again', product)
+  } finally {
+    await crew.stop()
+  }
+  say(`${String(leases)} logins were ended within ${seconds.toFixed(0)} s of its return`)
+  if ((await left(side.databaseUrl)).logins > 0) throw new Error('logins are left at the target')
+
+  await makeExpired(its.world, 10 * leases)
+  const again = await start()
+  try {
+    const [restarted] = again.contenders
+    if (restarted === undefined) throw new Error('no broker')
+    const took = await untilOver('many ran out meanwhile', restarted)
+    say(`${String(10 * leases)} that had run out were put on record within ${took.toFixed(0)} s`)
+    await during('all is well', restarted)
+  } finally {
+    await again.stop()
+  }
+}
+
+async function drive({ load }: Bench, contender: Contender, rate: number) {
+  const runs = await contender.runs()
+  const { issuer } = contender.server
+  const before = await contender.server.read()
+  const began = performance.now()
+  const order = { kind: 'open', rate, seconds: SECONDS, issuer, runs } as const
+  const { mints, seconds, latencies } = await load.drive(order, () => undefined)
+  const cpu = ((await contender.server.read()).cpuMicros - before.cpuMicros) / 1000
+  const sorted = [...latencies].sort((one, other) => one - other)
+  const share = (100 * cpu) / (performance.now() - began)
+  return [
+    (mints / seconds).toFixed(0),
+    quantile(sorted, 0.5).toFixed(1),
+    quantile(sorted, 0.99).toFixed(1),
+    `${share.toFixed(0)} %`,
+  ]
+}
+
+function tableTo(out: NodeJS.WriteStream) {
+  const line = (cells: readonly string[]) => out.write(`| ${cells.join(' | ')} |\n`)
+  line(HEADINGS)
+  line(HEADINGS.map((_, at) => (at === 0 ? '---' : '---:')))
+  return line
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`)
