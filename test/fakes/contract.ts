@@ -21,12 +21,14 @@ export type Tree = Readonly<Record<string, unknown>>
 
 const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as Tree
 
+const METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete']
+
 /** Every operation, its references resolved. */
 export function operations(): Operation[] {
   const paths = tree(resolved(document['paths']))
   return Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(tree(item))
-      .filter(([method]) => ['get', 'post', 'delete'].includes(method))
+      .filter(([method]) => METHODS.includes(method))
       .map(([method, operation]) => operationOf(method, path, tree(operation))),
   )
 }
@@ -62,7 +64,7 @@ export function schemaOf(response: Tree | undefined, media: string): Tree | unde
 
 /** A path with its parameter filled in. */
 export function filled(path: string, id: string): string {
-  return path.replace(/\{[a-z]+\}/, id)
+  return path.replace(/\{[a-z]+\}/g, id)
 }
 
 export const tree = (value: unknown): Tree => (value ?? {}) as Tree

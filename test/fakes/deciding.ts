@@ -50,13 +50,14 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
     daysMax: 90,
     ...changed,
   })
-  const told: string[] = []
+  const [told, tripped]: [string[], string[]] = [[], []]
   const revocation = createRevocation({
     ...{ tenant: TENANT, pool: pools.front, ledger: logs.front },
     cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
     onStopped: ({ id }) => told.push(id),
+    onTripped: ({ decision }) => tripped.push(decision),
   })
-  return { pools, logs, budgets, approvals, consents, revocation, told }
+  return { pools, logs, budgets, approvals, consents, revocation, told, tripped }
 }
 export type Parts = ReturnType<typeof parts>
 

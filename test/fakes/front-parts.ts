@@ -28,6 +28,7 @@ type Parts = Pick<
   | 'approvals'
   | 'revocation'
   | 'credentials'
+  | 'proxy'
   | 'decisions'
   | 'chains'
   | 'ledger'

@@ -4,7 +4,18 @@ import { BrokerError } from '../../src/domain/problems.ts'
 import type { Front } from '../../src/http/front.ts'
 import { DIGEST, IDS, NOW } from './settled.ts'
 
-export const reading: Pick<Front, 'credentials' | 'decisions' | 'chains' | 'ledger'> = {
+export const reading: Pick<Front, 'credentials' | 'proxy' | 'decisions' | 'chains' | 'ledger'> = {
+  proxy: {
+    call: (_instance, { lease, body }) =>
+      found(
+        lease === IDS.credential
+          ? {
+              ...{ status: 200, headers: [['content-type', 'text/plain']] as const },
+              ...{ first: body, more: null, over: Promise.resolve() },
+            }
+          : undefined,
+      ),
+  },
   credentials: {
     read: (_instance, id) => found(id === IDS.credential ? aLease() : undefined),
     giveBack: (_instance, id) =>
@@ -45,7 +56,7 @@ export const reading: Pick<Front, 'credentials' | 'decisions' | 'chains' | 'ledg
 
 export function aLease(): Lease {
   return {
-    ...{ id: IDS.credential, decision: IDS.decision, state: 'active', kind: 'postgres' },
+    ...{ id: IDS.credential, decision: IDS.decision, state: 'active' },
     ...{ tool: 'sql.query', argsHash: DIGEST, purpose: 'support', level: 'L1' },
     ...{ senderConstraint: 'none', consent: IDS.consent, instance: IDS.instance },
     ...{ ttlSeconds: 60, issuedAt: NOW, expiresAt: NOW, endedAt: null, confirmedDeadAt: null },

@@ -1,7 +1,12 @@
 /** Stopping, behind the fake front: in memory, once, and of one agent and one consent. */
 import type { FreezeScope } from '../../src/domain/entry.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
-import type { FreezeHeld, FrontRevocation, ProvenClient } from '../../src/http/front-stopping.ts'
+import type {
+  FreezeHeld,
+  FrontRevocation,
+  ProvenClient,
+  Unconfirmed,
+} from '../../src/http/front-stopping.ts'
 import { found } from './front-readers.ts'
 import { IDS, NOW } from './settled.ts'
 
@@ -63,7 +68,20 @@ export function stopping(): FakeStopping {
     },
 
     frozen: () => Promise.resolve([...frozen.values()]),
+
+    unconfirmed: (_person, { before }) =>
+      Promise.resolve(
+        before === null
+          ? { items: [UNCONFIRMED], next: IDS.credential }
+          : { items: [], next: null },
+      ),
   }
+}
+
+const UNCONFIRMED: Unconfirmed = {
+  ...{ id: IDS.credential, state: 'revoke_pending', reason: 'expired', target: 'orders' },
+  ...{ tool: 'sql.query', sponsor: IDS.sponsor, agent: IDS.agent, consent: IDS.consent },
+  ...{ issuedAt: NOW, expiresAt: NOW, attempts: 3, nextTryAt: NOW },
 }
 
 const nameOf = ({ kind, id }: FreezeScope) => `${kind} ${id ?? ''}`

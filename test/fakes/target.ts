@@ -32,7 +32,7 @@ export function aFakeTarget(): FakeTarget {
 function connectorOf(fake: Omit<FakeTarget, 'kind'>): Connector<object, object> {
   return {
     ...{ name: 'postgres', model: 'mint', revocation: 'immediate', spending: 'unseen' },
-    ...{ senderConstraint: 'none', ttlSecondsMin: 1 },
+    ...{ senderConstraint: 'none', ttlSecondsMin: 1, isAtTarget: true },
     settings: z.looseObject({}),
     permissions: z.looseObject({}),
     audienceOf: () => null,
