@@ -15,7 +15,9 @@ const unreachable = [
   ['db-knows-only-domain',                 '^src/db/',                                   '^src/(?!db/|domain/)'],
   ['the-story-knows-only-domain',          '^src/broker\\.ts$',                          '^src/(?!domain/)'],
   ['fronts-have-no-back-door',             '^src/(http|mcp|console)/',                   `^src/(db|${parts})/`],
+  ['the-line-knows-only-domain',           '^src/peer/',                                 '^src/(?!peer/|domain/)'],
   ['the-client-is-a-stranger',             '^src/client/',                               '^src/(?!client/|domain/|chain/)'],
+  ['the-target-is-a-stranger',             '^src/target/',                               '^src/(?!target/|domain/)'],
   ['the-chain-stands-alone',               '^src/chain/',                                '^src/(?!chain/|domain/)'],
   ['the-verifier-shares-only-the-hashing', '^src/ledger/verify[a-z-]*\\.ts$',            '^src/(?!ledger/(verify[a-z-]*|merkle)\\.ts)'],
 ].map(([name, from, to]) => ({ name, severity: 'error', from: { path: from }, to: { path: to, reachable: true } }))
@@ -23,11 +25,11 @@ const unreachable = [
 // Nothing in the first may import the second.
 // prettier-ignore
 const apart = [
-  ['parts-are-strangers',       { path: `^src/(${parts})/` }, { path: `^src/(${parts}|http|mcp|console|client|broker)`, pathNot: '^src/$1/' }],
+  ['parts-are-strangers',       { path: `^src/(${parts})/` }, { path: `^src/(${parts}|http|mcp|console|client|peer|broker)`, pathNot: '^src/$1/' }],
   ['connectors-are-strangers',  { path: '^src/delivery/connectors/([^/.]+)' }, { path: '^src/delivery/connectors/', pathNot: '^src/delivery/connectors/$1[/.]' }],
   ['only-the-root-wires',       { path: '^src/[^/]+/', pathNot: '^src/cli/' }, { path: '^src/((?!broker\\.ts)[^/]+\\.ts$|cli/)' }],
   ['only-cedar-ts-knows-cedar', { path: '^src/', pathNot: '^src/policy/(cedar|vet[a-z-]*)\\.ts$' }, { path: 'cedar-wasm', dependencyTypesNot: ['type-only'] }],
-  ['the-client-travels-light',  { path: '^src/(client|chain)/' }, { path: 'node_modules/|^(node:)?(?!crypto$)[a-z0-9_/]+$', pathNot: '^src/' }],
+  ['the-client-travels-light',  { path: '^src/(client|chain|target)/' }, { path: 'node_modules/|^(node:)?(?!crypto$)[a-z0-9_/]+$', pathNot: '^src/' }],
   // The words it uses name ids by their types; no value of theirs, nor of its own, is drawn or hashed.
   ['deciding-draws-no-lots',    { path: `${deciding}|^src/domain/(?!(${fromCrypto})\\.ts)` }, { path: `^(node:)?crypto$|^src/domain/(${fromCrypto})\\.ts`, dependencyTypesNot: ['type-only'] }],
   ['src-stands-alone',          { path: '^src/' }, { path: '^(test|bench|hammer|mutation|examples)/' }],

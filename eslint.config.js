@@ -41,6 +41,7 @@ const EXEMPT = [
   ['src/server.ts', ['clock']],
   ['src/client/**', ['clock', 'json']],
   ['src/cli/**', ['clock', 'environment']],
+  ['src/target/**', ['clock']],
   ['{test,bench,hammer,mutation,examples}/**', AT_THE_EDGE],
   ['test/fakes/**', [...AT_THE_EDGE, 'spies']],
   ['{,mutation/}*.config.ts', ['environment', 'default']],

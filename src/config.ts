@@ -1,12 +1,16 @@
 /** The only reader of the environment: read once, validated whole, every mistake told at once. */
 import { join, resolve } from 'node:path'
-import type { z } from 'zod'
 import { Secret } from './domain/secret.ts'
 import { type Mistake, readText } from './mistake.ts'
-import { SETTINGS } from './settings.ts'
+import { type Peer, peerIn } from './peer-settings.ts'
+import { type Settings, SETTINGS } from './settings.ts'
 import { NOBODY, readTrust, type Trust } from './trust.ts'
 
 export interface Config {
+  /** Both sides of the broker, or one of two processes. */
+  readonly role: 'all' | 'pdp' | 'cdp'
+  /** The other process; `null`: there is none. */
+  readonly peer: Peer | null
   readonly databaseUrl: Secret | null
   /** `null`: the origin of the address that is listened on. */
   readonly issuer: string | null
@@ -57,24 +61,29 @@ export interface Loaded {
 /**
  * Reads and validates everything. `NAME_FILE` names a file that holds the value of `NAME`.
  *
+ * @param said on the command line, which counts for more
  * @throws ConfigError with every mistake found
  */
-export function loadConfig(env: NodeJS.ProcessEnv = process.env): Loaded {
+export function loadConfig(
+  given: NodeJS.ProcessEnv = process.env,
+  said: Readonly<Record<string, string>> = {},
+): Loaded {
+  const env = { ...given, ...said }
   const mistakes: Mistake[] = []
   const read = (name: keyof typeof SETTINGS): unknown => readSetting(name, env, mistakes)
   const values = Object.fromEntries(
     Object.keys(SETTINGS).map((name) => [name, read(name as keyof typeof SETTINGS)]),
-  ) as {
-    [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['schema']>
-  }
+  ) as Settings
 
   checkOrigin(values.PROCURA_ISSUER, mistakes)
   const trust =
     values.PROCURA_TRUST === undefined ? NOBODY : readTrust(values.PROCURA_TRUST, mistakes)
+  const peer = peerIn(values, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
 
   const dataDir = resolve(values.PROCURA_DATA)
   const config: Config = Object.freeze({
+    ...{ role: values.PROCURA_ROLE, peer },
     databaseUrl: values.DATABASE_URL ?? null,
     issuer: values.PROCURA_ISSUER ?? null,
     host: values.PROCURA_HOST,

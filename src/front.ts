@@ -1,68 +1,51 @@
 /** What the HTTP front is handed: the parts, under the names that it knows them by. */
+import type { Deciding } from './deciding.ts'
+import type { Delivering } from './delivering.ts'
 import type { JsonObject } from './domain/json.ts'
-import type { KeySet } from './domain/jws.ts'
-import type { Broker, Decider } from './domain/ports.ts'
-import { createHealth } from './health.ts'
-import type { Front, FrontIdentity } from './http/front.ts'
-import type { Metrics } from './http/metrics.ts'
-import type { Running } from './http/running.ts'
+import type { PublicKeySet } from './domain/jws.ts'
+import type { Broker } from './domain/ports.ts'
+import { createHealth, type HealthOptions } from './health.ts'
+import type { BaseFront, CdpFront, Front, PdpFront, Warning } from './http/front.ts'
 import { publicJwks } from './keys.ts'
 import { createDecisionReader } from './ledger/decision-reader.ts'
 import type { LedgerReader } from './ledger/reader.ts'
-import type { Refusals } from './ledger/refusals.ts'
-import type { CheckpointSigner } from './ledger/signer.ts'
 import { lacksFixes } from './node-version.ts'
-import type { Slices } from './slices.ts'
+import type { Shared } from './house.ts'
+import type { PdpSlices, Slices } from './slices.ts'
 
 const VERSION = '0.1.0'
 const SECURITY_TXT_MS = 180 * 86_400_000
 
-export interface Fronted extends Pick<
-  Front,
-  'delegations' | 'chains' | 'approvals' | 'revocation' | 'credentials'
-> {
-  readonly broker: Broker
-  readonly decider: Pick<Decider, 'explain' | 'evaluate'>
-  readonly identity: FrontIdentity & { readonly agents: Front['agents'] }
-  readonly consents: Front['consents'] & Pick<Front['decider'], 'standing'>
-  readonly reader: LedgerReader
-  readonly signer: Pick<CheckpointSigner, 'signedAt'>
-  readonly running: Running
-  readonly refusals: Refusals
-  readonly metrics: Metrics
-  readonly pdp: { isHealthy(): boolean }
-  readonly ledgerKey: { readonly origin: string; readonly vkey: string }
+/** What both sides bring, and health and metrics, which whoever serves it adds. */
+type Alone = Omit<BaseFront, 'identity' | 'health' | 'metrics'>
+type Without<F extends BaseFront> = Omit<F, keyof Alone | 'health' | 'metrics'>
+
+export function baseFront(
+  { config, issuer, log }: Slices,
+  { metrics, running }: Shared,
+  refused: BaseFront['refused'],
+): Alone {
+  return { ...{ issuer, log, running, refused, meter: metrics }, limits: limitsOf(config) }
 }
 
-/** `drain`: from now on it is not ready. Its metrics are this process' own. */
-export interface Made {
-  readonly front: Omit<Front, 'metrics'> & { metrics(): string }
-  readonly drain: () => void
+export function cdpFront(
+  broker: Broker,
+  identity: CdpFront['identity'],
+  { credentials, proxy }: Delivering,
+): Without<CdpFront> {
+  return { broker, identity, credentials, proxy }
 }
 
-export function createFront(slices: Slices, parts: Fronted): Made {
-  const { config, issuer, keys, pools, log, clock, contract } = slices
-  const { broker, decider, identity, consents, approvals, revocation, credentials } = parts
+export function pdpFront(slices: PdpSlices, parts: Deciding): Without<PdpFront> {
+  const { config, issuer, keys, pools, clock, contract } = slices
+  const { identity, consents, delegations, chains, approvals, revocation, decider, reader } = parts
   const { tenant } = config
-  let isDraining = false
-  const decisions = createDecisionReader({ tenant, pool: pools.front, reader: parts.reader })
-  const front: Made['front'] = {
-    ...{
-      issuer,
-      broker,
-      identity,
-      consents,
-      delegations: parts.delegations,
-      chains: parts.chains,
-      approvals,
-      revocation,
-      credentials,
-      decisions,
-    },
-    ...{ log, contract, meter: parts.metrics, running: parts.running },
-    decider: { ...decider, standing: consents.standing },
+  return {
+    ...{ identity, consents, delegations, chains, approvals, revocation, contract },
     agents: identity.agents,
-    ledger: ledgerOf(parts.reader),
+    decider: { ...decider, standing: (...asked) => consents.standing(...asked) },
+    decisions: createDecisionReader({ tenant, pool: pools.front, reader }),
+    ledger: ledgerOf(reader),
     metadata: {
       version: VERSION,
       dpopNonce: config.dpopNonce,
@@ -77,29 +60,23 @@ export function createFront(slices: Slices, parts: Fronted): Made {
         evidence: () => jwksOf(keys.evidence),
       },
     },
-    health: createHealth({
-      ...{ tenant, clock, pool: pools.front, others: [pools.pdp, pools.cdp, pools.reaper] },
-      signedAt: () => parts.signer.signedAt(),
-      isPolicyHealthy: () => parts.pdp.isHealthy(),
-      isDraining: () => isDraining,
-      warnings: lacksFixes(process.versions.node) === null ? [] : ['runtime'],
-    }),
-    metrics: () => parts.metrics.exposition(),
-    refused(face, code, caller) {
-      parts.refusals.count(face, code, caller)
-    },
-    limits: limitsOf(config),
-  }
-  return {
-    front,
-    drain: () => {
-      isDraining = true
-    },
   }
 }
 
+/** @param more what else does not keep it from working, and should be mended */
+export function healthOf(
+  { config, clock }: Slices,
+  { isDraining }: Shared,
+  own: Omit<HealthOptions, 'tenant' | 'clock' | 'isDraining' | 'warnings'>,
+  more: () => readonly Warning[] = () => [],
+): BaseFront['health'] {
+  const known: Warning[] = lacksFixes(process.versions.node) === null ? [] : ['runtime']
+  const warnings = () => [...known, ...more()]
+  return createHealth({ ...{ tenant: config.tenant, clock, isDraining, warnings }, ...own })
+}
+
 /** What is not set follows from what one source may do. */
-function limitsOf(config: Slices['config']): Front['limits'] {
+export function limitsOf(config: Slices['config']): Front['limits'] {
   const { requestsPerSecond, concurrentMax, proxies } = config
   return {
     ...{ requestsPerSecond, concurrentMax, proxies },
@@ -132,4 +109,4 @@ function securityTxt(contact: string | null, issuer: string, now: Date): string 
   return `Contact: ${contact}\nExpires: ${expires}\nCanonical: ${canonical}\n`
 }
 
-const jwksOf = (set: KeySet) => publicJwks(set)['keys'] as JsonObject[]
+const jwksOf = (set: PublicKeySet) => publicJwks(set)['keys'] as JsonObject[]

@@ -17,16 +17,20 @@ const TELL_LOOK_MS = 20
 export interface HealthOptions {
   readonly tenant: string
   readonly clock: Clock
-  /** The front's: it appends. */
+  /** It appends. */
   readonly pool: Pool
+  /** Something that this pool may write, and nobody reads: `$1` is the tenant. */
+  readonly trial?: string
   /** The other sides': each has to answer. */
   readonly others: readonly Pool[]
-  readonly isPolicyHealthy: () => boolean
+  readonly isPolicyHealthy?: () => boolean
   /** When everything recorded was last known to be signed. */
-  readonly signedAt: () => Date
+  readonly signedAt?: () => Date
+  /** Whether the other process is there, and ready. */
+  readonly isPeerReady?: () => Promise<boolean>
   readonly isDraining: () => boolean
   /** What does not keep it from working, and should be mended. */
-  readonly warnings?: readonly Warning[]
+  readonly warnings?: () => readonly Warning[]
 }
 
 export function createHealth(options: HealthOptions): { ready(): Promise<Readiness> } {
@@ -44,31 +48,31 @@ export function createHealth(options: HealthOptions): { ready(): Promise<Readine
 }
 
 async function lookAndWarn(options: HealthOptions): Promise<Readiness> {
-  const { warnings = [] } = options
+  const warnings = options.warnings?.() ?? []
   return { ...(await look(options)), ...(warnings.length > 0 && { warnings }) }
 }
 
 /** `failing` names the first part that is not there. */
 async function look(options: HealthOptions): Promise<Readiness> {
-  const { tenant, pool, others, clock, signedAt } = options
-  if (!(await canRecord(pool, tenant))) return { failing: 'ledger' }
-  for (const other of others) if (!(await answers(other))) return { failing: 'database' }
-  if (!options.isPolicyHealthy()) return { failing: 'policy' }
+  const { clock, signedAt = clock } = options
+  if (!(await canRecord(options))) return { failing: 'ledger' }
+  for (const other of options.others) if (!(await answers(other))) return { failing: 'database' }
+  if (options.isPolicyHealthy?.() === false) return { failing: 'policy' }
+  if ((await options.isPeerReady?.()) === false) return { failing: 'peer' }
   const isSigned = clock().getTime() - signedAt().getTime() < UNSIGNED_MS_MAX
   return { failing: isSigned ? null : 'checkpoints' }
 }
 
+const TRIAL = `insert into procura.used_proof (tenant, key, expires_at)
+  values ($1, 'readiness', clock_timestamp())`
+
 /** Takes the turn to append and writes, as every record does, and undoes it. */
-async function canRecord(pool: Pool, tenant: string): Promise<boolean> {
+async function canRecord({ pool, tenant, trial = TRIAL }: HealthOptions): Promise<boolean> {
   return await tried(pool, async (query) => {
     await query('begin')
     await query('select next from ledger.turn($1)', [tenant])
     await query(STOPS)
-    await query(
-      `insert into procura.used_proof (tenant, key, expires_at)
-       values ($1, 'readiness', clock_timestamp())`,
-      [tenant],
-    )
+    await query(trial, [tenant])
     await query('rollback')
   })
 }

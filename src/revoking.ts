@@ -1,5 +1,5 @@
 /** One token, and who shows it → what it is to them, stopped (RFC 7009). What is nobody's is left alone. */
-import type { Credentials } from './delivery/credentials.ts'
+import type { mintedFor } from './delivery/minted.ts'
 import type { Clock } from './domain/clock.ts'
 import type { AgentId, PersonId } from './domain/ids.ts'
 import { JwsError, readToken, type Signer } from './domain/jws.ts'
@@ -11,7 +11,8 @@ import type { HeldToken, RevocationPart } from './revocation/revocation.ts'
 export interface Revoking {
   readonly identity: Pick<Identity, 'sessionIn'>
   readonly revocation: Pick<RevocationPart, 'revokeToken'>
-  readonly credentials: Pick<Credentials, 'mintedFor'>
+  /** The live credential that a token is, to that agent or service; `null` for everything else. */
+  mintedFor(of: Parameters<typeof mintedFor>[1], token: string): ReturnType<typeof mintedFor>
   /** Verifies roots. */
   readonly roots: Signer
   readonly clock: Clock
@@ -19,12 +20,12 @@ export interface Revoking {
 
 /** An agent its own session, root or credential; a service what was minted for it. */
 export function createTokenRevoker(revoking: Revoking) {
-  const { identity, revocation, credentials } = revoking
+  const { identity, revocation } = revoking
 
   async function tokenOf(client: ProvenClient, token: string): Promise<HeldToken | null> {
     if (client.kind === 'service') {
       const { audience } = client.service
-      return credentialOf(await credentials.mintedFor({ audience }, token))
+      return credentialOf(await revoking.mintedFor({ audience }, token))
     }
     const { agent } = client
     const session = identity.sessionIn(token)
@@ -33,7 +34,7 @@ export function createTokenRevoker(revoking: Revoking) {
       return session.agent === agent ? { kind: 'session', id, stopId, sponsor } : null
     }
     return (
-      rootIn(revoking, token, agent) ?? credentialOf(await credentials.mintedFor({ agent }, token))
+      rootIn(revoking, token, agent) ?? credentialOf(await revoking.mintedFor({ agent }, token))
     )
   }
 
@@ -43,7 +44,7 @@ export function createTokenRevoker(revoking: Revoking) {
   }
 }
 
-function credentialOf(found: Awaited<ReturnType<Credentials['mintedFor']>>): HeldToken | null {
+function credentialOf(found: Awaited<ReturnType<typeof mintedFor>>): HeldToken | null {
   if (found === null) return null
   const { id, sponsor } = found
   return { kind: 'credential', id, stopId: id, sponsor }

@@ -1,30 +1,35 @@
 /** The composition root: config → pools → parts → broker → app → listen → drain. */
 import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
 import { join } from 'node:path'
+import type { Pool } from 'pg'
+import { createCdpHouse } from './cdp-house.ts'
 import { createHouseClock, type HouseClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { refuseUnsafeSettings } from './db/connect.ts'
+import { refuseOthersRoles, refuseUnheardRole } from './db/login.ts'
 import { expectedVersion, schemaVersion } from './db/migrate.ts'
 import { isOutage } from './db/outage.ts'
-import { bySystem } from './domain/request.ts'
+import type { Secret } from './domain/secret.ts'
 import { faultOf } from './fault.ts'
 import { watchReadiness } from './health.ts'
 import { keepHouse } from './housekeeping.ts'
-import { createApp } from './http/app.ts'
 import { createServer } from './http/create-server.ts'
 import type { Log } from './http/front.ts'
+import { type Renew, renewing } from './key-renewal.ts'
 import { loadKeys } from './keys.ts'
-import { checkAgainstSeen, openLog } from './ledger/opening.ts'
-import { createParts, type Parts } from './parts.ts'
-import { openPools, type Pools } from './pools.ts'
+import { DRAIN_MS, endListening, listenAt } from './listening.ts'
+import { createWhole } from './parts.ts'
+import { createPdpHouse } from './pdp-house.ts'
+import { type Ending, openPools, openSome, rolesOf, SIDES_OF } from './pools.ts'
+import type { House } from './house.ts'
+import { loadCdpKeys, loadPdpKeys } from './side-keys.ts'
+import type { Slices } from './slices.ts'
 
 const HERE = join(import.meta.dirname, '..')
 export const MIGRATIONS = join(HERE, 'migrations')
-const DRAIN_MS = 25_000
-const IDLE_LOOK_MS = 50
 /** By then a client has used an idle connection once more, or has closed it: we do not close it on its request. */
 const UNUSED_MS = 4500
+const KEYS_MS = 2000
 
 export interface Running {
   readonly issuer: string
@@ -39,41 +44,96 @@ export interface Surroundings {
 }
 
 /**
- * Starts a broker on a migrated database.
+ * Starts a broker, or one of its two processes, on a migrated database.
  *
  * @throws Error when the database is not there, not durable or of another version, when keys are
  *   missing, or when the log is not the one that was seen before: it never starts in part
  */
-export async function startServer(config: Config, { log, crew }: Surroundings): Promise<Running> {
-  if (config.databaseUrl === null) throw new TypeError('startServer needs the url of a database')
+export async function startServer(config: Config, around: Surroundings): Promise<Running> {
+  const { databaseUrl: url } = config
+  if (url === null) throw new TypeError('startServer needs the url of a database')
   const issuer = config.issuer ?? `http://localhost:${String(config.port)}`
-  const keys = await loadKeys(config.keysDir, {
-    sealKey: config.sealKey,
-    warn: (text) => {
-      log.error({ warning: text }, 'a key is readable by others')
-    },
-  })
-  const pools = openPools(config.databaseUrl)
-  try {
-    await checkDatabase(pools)
-    const clock = await createHouseClock(pools.front, () => new Date())
-    const parts = await createParts({
-      ...{ config, issuer, keys, pools, log, contract: contractText() },
-      clock: clock.now,
+  return await HOUSES[config.role]({ config, url, issuer, ...around })
+}
+
+interface Starting extends Surroundings {
+  readonly config: Config
+  readonly url: Secret
+  readonly issuer: string
+}
+
+/** What each kind of process is made from: its own keys, and connections of its own roles. */
+const HOUSES: Record<Config['role'], (starting: Starting) => Promise<Running>> = {
+  async all(starting) {
+    const { config, url } = starting
+    const keys = await loadKeys(config.keysDir, keyOptions(starting))
+    const pools = openPools(url)
+    const renew = renewing(keys, (now) => loadKeys(config.keysDir, { ...config, now }))
+    return await started(starting, { pools, renew, first: pools.front }, async (slices) =>
+      createWhole({ ...slices, keys, pools, contract: contractText() }),
+    )
+  },
+  async pdp(starting) {
+    const { config, url } = starting
+    const keys = await loadPdpKeys(config.keysDir, keyOptions(starting))
+    const pools = openSome(url, SIDES_OF.pdp)
+    const renew = renewing(keys, (now) => loadPdpKeys(config.keysDir, { ...config, now }))
+    return await started(starting, { pools, renew, first: pools.front }, async (slices) => {
+      await refuseOthersRoles(pools.front, rolesOf(SIDES_OF.cdp))
+      return await createPdpHouse({ ...slices, keys, pools, contract: contractText() })
     })
-    return await serve(parts, { config, issuer, pools, clock, log, crew })
+  },
+  async cdp(starting) {
+    const { config, url } = starting
+    const keys = await loadCdpKeys(config.keysDir, keyOptions(starting))
+    const pools = openSome(url, SIDES_OF.cdp)
+    const renew = renewing(keys, (now) => loadCdpKeys(config.keysDir, { ...config, now }))
+    return await started(starting, { pools, renew, first: pools.cdp }, async (slices) => {
+      await refuseOthersRoles(pools.cdp, rolesOf(SIDES_OF.pdp))
+      return createCdpHouse({ ...slices, keys, pools })
+    })
+  },
+}
+
+const keyOptions = ({ config, log }: Starting) => ({
+  sealKey: config.sealKey,
+  warn: (text: string) => {
+    log.error({ warning: text }, 'a key is readable by others')
+  },
+})
+
+const contractText = () => readFileSync(join(HERE, 'openapi.yaml'), 'utf8')
+
+interface Opened {
+  readonly pools: Ending
+  /** Reads the keys again, which may have been changed since. */
+  readonly renew: Renew
+  /** The one that answers for the database at the start. */
+  readonly first: Pool
+}
+
+async function started(
+  starting: Starting,
+  { pools, renew, first }: Opened,
+  make: (slices: Slices) => Promise<House>,
+): Promise<Running> {
+  const { config, issuer, log } = starting
+  try {
+    await checkDatabase(first)
+    const clock = await createHouseClock(first, () => new Date())
+    await renew(clock.now()) // Which key signs is a matter of time, and now there is a clock.
+    const house = await make({ config, issuer, log, clock: clock.now })
+    return await serve(house, { ...starting, pools, renew, clock })
   } catch (error) {
     await pools.end()
     throw error
   }
 }
 
-const contractText = () => readFileSync(join(HERE, 'openapi.yaml'), 'utf8')
-
-async function checkDatabase(pools: Pools): Promise<void> {
-  await checkRole(pools.front)
-  await refuseUnsafeSettings(pools.front)
-  const [found, expected] = [await schemaVersion(pools.front), expectedVersion(MIGRATIONS)]
+async function checkDatabase(pool: Pool): Promise<void> {
+  await refuseUnheardRole(pool)
+  await refuseUnsafeSettings(pool)
+  const [found, expected] = [await schemaVersion(pool), expectedVersion(MIGRATIONS)]
   if (found !== expected) {
     throw new Error(
       `the database is at schema ${String(found)}, this broker needs ${String(expected)}: ` +
@@ -82,109 +142,49 @@ async function checkDatabase(pools: Pools): Promise<void> {
   }
 }
 
-/** Roles and limits are options of a connection: without them it may do whatever its login may. */
-async function checkRole(pool: Pools['front']): Promise<void> {
-  const { rows } = await pool.query<{ role: string }>('select current_user as role')
-  if (rows[0]?.role === 'procura_front') return
-  throw new Error(
-    'a connection does not get the role procura_front that it asks for: a pooler in between must pass on its options',
-  )
-}
-
-interface Serving {
-  readonly config: Config
-  readonly issuer: string
-  readonly pools: Pools
+interface Serving extends Starting {
+  readonly pools: Ending
+  readonly renew: Renew
   readonly clock: HouseClock
 }
 
-async function serve(parts: Parts, serving: Serving & Surroundings): Promise<Running> {
-  const { config, issuer, pools, clock, log, crew } = serving
-  const { tenant, checkpointsFile } = config
-  const { ledgerKey, ledgers, pdp, signer } = parts
-  await checkAgainstSeen({
-    tenant,
-    pool: pools.signer,
-    file: checkpointsFile,
-    vkey: ledgerKey.vkey,
-  })
-  await openLog(ledgers.front, tenant, ledgerKey.origin)
-  const unfollow = await pdp.follow()
-  const unwatch = await pdp.watchFolder(config.policiesDir)
-  await signer.signOnce()
-
-  const { front } = parts
-  const metrics = crew?.metrics(() => front.metrics()) ?? (() => front.metrics())
-  const health = watchReadiness(front.health, () => clock.offsetMs())
-  const server = createServer(createApp({ ...front, metrics, health }), issuer, config.proxies)
-  await listen(server, config)
-  parts.sweeper.start()
-  const house = keepHouse(chores(parts, clock), (chore, error) => {
-    log.error({ chore, outage: isOutage(error), error: faultOf(error) }, 'a chore failed')
-  })
-  return {
-    issuer,
-    async stop() {
-      parts.drain()
-      server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'))
-      const isBalanced = await health.told()
-      await close(server, isBalanced ? UNUSED_MS : 0)
-      await parts.running.settled(DRAIN_MS)
-      await Promise.all([house.stop(), parts.sweeper.stop()])
-      unwatch()
-      unfollow()
-      await parts.refusals.flush()
-      await signer.signOnce().catch((error: unknown) => {
-        log.error({ error: faultOf(error) }, 'the last checkpoint was not signed')
-      })
-      await pools.end()
-    },
+async function serve(house: House, serving: Serving): Promise<Running> {
+  const { config, issuer, pools, renew, clock, log, crew } = serving
+  const { shared, halves } = house
+  const begun: (() => Promise<void>)[] = []
+  const endAll = async () => {
+    for (const end of begun.splice(0).reverse()) await end()
   }
-}
-
-function chores(
-  { signer, refusals, identity, approvals, ledgers, giveUpUnredeemed }: Parts,
-  clock: HouseClock,
-) {
-  return [
-    { name: 'look at the clock', everyMs: 5000, work: () => clock.check() },
-    { name: 'sign checkpoints', everyMs: 1000, work: () => signer.signOnce() },
-    { name: 'record refusals', everyMs: 10_000, work: () => refusals.flush() },
-    {
-      name: 'expire approvals',
-      everyMs: 2000,
-      work: () => approvals.expireDue(bySystem('expiry')),
-    },
-    { name: 'give up unredeemed decisions', everyMs: 5000, work: giveUpUnredeemed },
-    { name: 'forget used proofs', everyMs: 10_000, work: () => identity.prune() },
-    { name: 'forget answered keys', everyMs: 60_000, work: () => ledgers.prune() },
-  ]
-}
-
-function listen(server: Server, { host, port }: Config): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
+  try {
+    for (const half of halves) begun.push(await half.begin())
+    const own = () => shared.metrics.exposition()
+    const metrics = crew?.metrics(own) ?? own
+    const health = watchReadiness(house.health, () => clock.offsetMs())
+    const server = createServer(house.app({ health, metrics }), issuer, config.proxies)
+    await listenAt(server, config)
+    const looking = [
+      { name: 'look at the clock', everyMs: 5000, work: () => clock.check() },
+      { name: 'look at the keys', everyMs: KEYS_MS, work: () => renew(clock.now()) },
+    ]
+    const chores = [...looking, ...halves.flatMap((half) => half.chores)]
+    const keeping = keepHouse(chores, (chore, error) => {
+      log.error({ chore, outage: isOutage(error), error: faultOf(error) }, 'a chore failed')
     })
-  })
-}
-
-/** A connection goes when it has been idle for that long; whoever is being answered has until the end of the drain. */
-function close(server: Server, unusedMs: number): Promise<void> {
-  const since = performance.now()
-  return new Promise((resolve) => {
-    const idle = setInterval(() => {
-      if (performance.now() - since >= unusedMs) server.closeIdleConnections()
-    }, IDLE_LOOK_MS)
-    const late = setTimeout(() => {
-      server.closeAllConnections()
-    }, DRAIN_MS)
-    server.close(() => {
-      clearInterval(idle)
-      clearTimeout(late)
-      resolve()
-    })
-  })
+    return {
+      issuer,
+      async stop() {
+        shared.drain()
+        server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'))
+        const isBalanced = await health.told()
+        await endListening(server, isBalanced ? UNUSED_MS : 0)
+        await shared.running.settled(DRAIN_MS)
+        await keeping.stop()
+        await endAll()
+        await pools.end()
+      },
+    }
+  } catch (error) {
+    await endAll()
+    throw error
+  }
 }

@@ -82,7 +82,7 @@ export const SETTINGS = {
   PROCURA_SEAL_KEY: {
     schema: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{43}$/)
+      .regex(/^[A-Za-z0-9_-]{43}(,[A-Za-z0-9_-]{43})*$/)
       .transform((key) => new Secret(key))
       .optional(),
     why: 'the key that seals target credentials and personal data (default: seal.key among the keys)',
@@ -146,9 +146,58 @@ export const SETTINGS = {
     why: 'the longest that a root of delegations lives, in seconds; never longer than its consent',
     example: '28800',
   },
+  PROCURA_ROLE: {
+    schema: z.enum(['all', 'pdp', 'cdp']).default('all'),
+    why: 'what runs here: both sides, or one of two processes (docs/two-processes.md)',
+    example: 'all',
+  },
+  PROCURA_PEER_LISTEN: {
+    schema: z
+      .string()
+      .regex(/^[^\s:]+:\d{1,5}$/, 'is not host:port')
+      .transform((at) => {
+        const [host = '', given] = at.split(':')
+        return { host, port: Number(given) }
+      })
+      .optional(),
+    why: 'where the deciding process listens for the delivering one, and for nobody else',
+    example: '10.0.0.5:8788',
+  },
+  PROCURA_PEER_URL: {
+    schema: z.url({ protocol: /^https$/ }).optional(),
+    why: 'where the delivering process finds the deciding one',
+    example: 'https://10.0.0.5:8788',
+  },
+  PROCURA_PEER_CERT: {
+    schema: path.optional(),
+    why: 'the file of the certificate that this process shows the other (PEM)',
+    example: '/run/secrets/peer.crt',
+  },
+  PROCURA_PEER_KEY: {
+    schema: path.optional(),
+    why: 'the file of its private key (PEM)',
+    example: '/run/secrets/peer.key',
+  },
+  PROCURA_PEER_CA: {
+    schema: path.optional(),
+    why: 'the file of who vouches for the other process (PEM)',
+    example: '/run/secrets/peer-ca.crt',
+  },
+  PROCURA_PEER_NAME: {
+    schema: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/)
+      .optional(),
+    why: "the name in the other process' certificate (default: procura-cdp for pdp, procura-pdp for cdp)",
+    example: 'procura-pdp',
+  },
   PROCURA_WORKERS: {
     schema: z.union([z.literal('auto'), z.coerce.number().int().min(1).max(64)]).default(1),
     why: 'processes that serve; `auto` is one for each core',
     example: 'auto',
   },
 } as const satisfies Record<string, Setting>
+
+export type Settings = {
+  readonly [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['schema']>
+}

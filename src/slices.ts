@@ -2,15 +2,25 @@
 import type { Config } from './config.ts'
 import type { Clock } from './domain/clock.ts'
 import type { Log } from './http/front.ts'
-import type { Keys } from './keys.ts'
-import type { Pools } from './pools.ts'
+import type { CdpKeys, PdpKeys } from './side-keys.ts'
+import type { CdpPools, PdpPools } from './pools.ts'
 
 export interface Slices {
   readonly config: Config
   readonly issuer: string
-  readonly keys: Keys
-  readonly pools: Pools
   readonly log: Log
   readonly clock: Clock
+}
+
+/** Of the deciding side: nothing that opens a target's credentials, or makes one. */
+export interface PdpSlices extends Slices {
+  readonly keys: PdpKeys
+  readonly pools: PdpPools
   readonly contract: string
+}
+
+/** Of the delivering side: nothing that signs decisions, sessions or the log. */
+export interface CdpSlices extends Slices {
+  readonly keys: CdpKeys
+  readonly pools: CdpPools
 }

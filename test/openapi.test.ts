@@ -76,7 +76,7 @@ function routesOf(app: Express): string[] {
   const walk = ({ route, handle }: Layer): string[] => {
     if (route === undefined) return (handle.stack ?? []).flatMap(walk)
     const methods = Object.keys(route.methods).filter((it) => it !== '_all')
-    return methods.map((it) => `${it.toUpperCase()} ${route.path.replace(/:([a-z]+)/g, '{$1}')}`)
+    return methods.map((it) => `${it.toUpperCase()} ${route.path.replace(/[:*]([a-z]+)/g, '{$1}')}`)
   }
   return (app.router.stack as unknown as Layer[]).flatMap(walk)
 }
@@ -95,6 +95,7 @@ function fits(code: string, status: string, path: string): boolean {
 
 const PREFIXES: Readonly<Record<string, string>> = {
   ...{ agents: IDS.agent, consents: IDS.consent, credentials: IDS.credential },
+  proxy: IDS.credential,
   ...{ approvals: IDS.approval, revocations: IDS.revocation, decisions: IDS.decision },
   ...{ chains: IDS.consent, delegations: IDS.decision.replace('dec_', 'dlg_') },
   problems: 'access_denied',

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { digestOf, sha256Bytes } from '../domain/digest.ts'
 import { type Id, type IdPrefix, isId, newId } from '../domain/ids.ts'
 import { isObject, type Json, type JsonObject } from '../domain/json.ts'
-import { JwsError, readToken, type Signer } from '../domain/jws.ts'
+import { JwsError, readToken, type Verifier } from '../domain/jws.ts'
 import { CONNECTORS, type Intent } from '../domain/lease.ts'
 import { BrokerError } from '../domain/problems.ts'
 
@@ -40,9 +40,9 @@ export type Claims = z.infer<typeof Claims>
  *
  * @throws BrokerError `internal_error`: our own halves do not agree, and nobody else is told more
  */
-export function readDecision(signed: string, signer: Signer): Claims {
+export function readDecision(signed: string, verifier: Verifier): Claims {
   try {
-    return Claims.parse(readToken('decision', signed, signer, { now: new Date(0) }).claims)
+    return Claims.parse(readToken('decision', signed, verifier, { now: new Date(0) }).claims)
   } catch (cause) {
     if (!(cause instanceof JwsError || cause instanceof z.ZodError)) throw cause
     throw new BrokerError('internal_error', { cause, message: 'not a decision of our PDP' })

@@ -20,6 +20,8 @@ export interface Connector<Settings, Permissions> {
   /** `enforced`: nothing is done with it that we do not see, so that unspent means unused. */
   readonly spending: 'enforced' | 'unseen'
   readonly senderConstraint: Intent['senderConstraint']
+  /** Whether anything of it may be at the target, where it has to be ended. */
+  readonly isAtTarget: boolean
   readonly ttlSecondsMin: number
   readonly settings: z.ZodType<Settings>
   readonly permissions: z.ZodType<Permissions>
@@ -45,6 +47,8 @@ export interface Connector<Settings, Permissions> {
 /** A target: its name, which its secret is kept under, and its settings. */
 export interface At<Settings> {
   readonly name: string
+  /** The name of the lease that is worked for, which its secret is opened for; `null`: of none. */
+  readonly lease: string | null
   readonly settings: Settings
 }
 

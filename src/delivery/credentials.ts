@@ -1,9 +1,9 @@
 /** Credentials after they were issued: looked at, given back, asked about, spent. */
 import type { Pool } from 'pg'
-import type { AgentId, CredentialId, InstanceId } from '../domain/ids.ts'
+import type { CredentialId, InstanceId } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Signer } from '../domain/jws.ts'
+import type { Verifier } from '../domain/jws.ts'
 import type { EndReason, Lease, LeaseState } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { ProvenService } from '../domain/person.ts'
@@ -13,7 +13,7 @@ import type { Act, By } from '../domain/request.ts'
 import { within } from './deadline.ts'
 import { conclude, putOff } from './endings.ts'
 import { findLease, type Held, leaseOf } from './leases.ts'
-import { isLive, mintedFor, readMinted } from './minted.ts'
+import { isLive, readMinted } from './minted.ts'
 import { type CheckProof, redeemCredential, type Redemption, type Spending } from './spending.ts'
 import type { Targets } from './targets.ts'
 
@@ -25,7 +25,7 @@ export interface CredentialsOptions {
   readonly ledger: Ledger
   readonly targets: Targets
   /** Verifies what was minted. */
-  readonly credentials: Signer
+  readonly credentials: Verifier
   readonly checkProof: CheckProof
   readonly meter?: Meter
   readonly trouble?: (error: unknown) => void
@@ -48,11 +48,6 @@ export interface Credentials {
   /** The claims of a live credential of this service's audience; `null` for everything else. Spends nothing. */
   introspect(service: ProvenService, token: string): Promise<JsonObject | null>
   redeem(service: ProvenService, spending: Spending, by: By): Promise<Redemption>
-  /** The live one that this token is, to that agent or service; `null` for everything else. */
-  mintedFor(
-    of: { readonly audience: string } | { readonly agent: AgentId },
-    token: string,
-  ): ReturnType<typeof mintedFor>
 }
 
 export function createCredentials(options: CredentialsOptions): Credentials {
@@ -87,8 +82,6 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
 
     redeem: (service, spending, by) => redeemCredential(options, service, spending, by),
-
-    mintedFor: (of, token) => mintedFor(options, of, token),
   }
 }
 
@@ -104,7 +97,9 @@ async function end(
   const from = ['active'] as const
   try {
     if (target === undefined) throw new Error('no such target')
-    await within(REVOKE_MS, (signal) => target.revoke(intent.downstreamName, signal))
+    await within(REVOKE_MS, (signal) =>
+      target.revoke(intent.downstreamName, signal, intent.expiresAt),
+    )
   } catch (error) {
     trouble?.(error)
     await putOff(pool, tenant, { lease: intent.lease, reason, from, delayMs: 1000 })

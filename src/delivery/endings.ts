@@ -2,9 +2,9 @@
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Spent } from '../domain/decision.ts'
-import type { FailReason, LedgerEntry } from '../domain/entry.ts'
+import type { Effect, FailReason, LedgerEntry } from '../domain/entry.ts'
 import type { DecisionId, RevocationId } from '../domain/ids.ts'
-import type { EndReason, Intent, LeaseState } from '../domain/lease.ts'
+import { deliveryOf, type EndReason, type Intent, type LeaseState } from '../domain/lease.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { type Act, bySystem } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
@@ -84,7 +84,7 @@ function entryOf(conclusion: Conclusion, refunded: Spent[], now: Date): LedgerEn
     return { type: 'issuance_failed', act: bySystem(intent.requestId), intent, reason, refunded }
   }
   if (reason !== 'revoked') {
-    const effect = isEnforced ? UNUSED : UNSEEN
+    const effect = isEnforced ? unused(intent) : UNSEEN
     return { type: 'credential_ended', act, credential: intent.lease, reason, effect, refunded }
   }
   return {
@@ -95,7 +95,10 @@ function entryOf(conclusion: Conclusion, refunded: Spent[], now: Date): LedgerEn
 }
 
 const isFailure = (reason: Ending): reason is FailReason => FINAL[reason] === 'failed'
-const UNUSED = { observed: 'none', source: 'redemption', agreement: 'not_exercised' } as const
+const unused = (intent: Intent): Effect => {
+  const source = deliveryOf(intent) === 'proxy' ? 'proxy' : 'redemption'
+  return { observed: 'none', source, agreement: 'not_exercised' }
+}
 const UNSEEN = { observed: 'unknown', source: 'none', agreement: 'indeterminate' } as const
 
 /** What the database agrees to give back: it demands the proof itself, in the lease's final state. */

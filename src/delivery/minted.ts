@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ask } from '../db/ask.ts'
 import { type AgentId, type CredentialId, isId, type PersonId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import { JwsError, objectIn, octetsOf, readToken, type Signer } from '../domain/jws.ts'
+import { JwsError, objectIn, octetsOf, readToken, type Verifier } from '../domain/jws.ts'
 import type { ProvenService } from '../domain/person.ts'
 import { STANDS } from './leases.ts'
 
@@ -27,12 +27,12 @@ export interface MintedToken {
 
 /** `null`: not ours, altered, or for somebody else. Whether it is over, the database knows. */
 export function readMinted(
-  signer: Signer,
+  verifier: Verifier,
   { audience }: Pick<ProvenService, 'audience'>,
   token: string,
 ): MintedToken | null {
   try {
-    const { claims } = readToken('credential', token, signer, { now: new Date(0), audience })
+    const { claims } = readToken('credential', token, verifier, { now: new Date(0), audience })
     const { jti, exp, cnf, authorization_details } = Minted.parse(claims)
     const [{ tool, args_hash: argsHash }] = authorization_details
     return { id: jti, expiresAt: new Date(exp * 1000), jkt: cnf.jkt, tool, argsHash, claims }
@@ -64,7 +64,7 @@ export async function mintedFor(
 interface Minting {
   readonly tenant: string
   readonly pool: Pick<Pool, 'query'>
-  readonly credentials: Signer
+  readonly credentials: Verifier
 }
 
 /** For whom it says it is: its holder need not know. Whether that is true, its signature tells. */

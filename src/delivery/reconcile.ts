@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Meter } from '../domain/meter.ts'
 import { within } from './deadline.ts'
+import { NotAskedFor } from './seal.ts'
 import type { Targets } from './targets.ts'
 
 const LIST_MS = 5000
@@ -25,7 +26,7 @@ export async function reconcile(
   const target = targets.get(name)
   if (target === undefined) throw new Error(`There is no target ${name}`)
   // There first, here second: what it lists has had its row for longer than that.
-  const there = await within(LIST_MS, (signal) => target.listOwn(signal))
+  const there = await within(LIST_MS, (signal) => target.listOwn(signal)).catch(unlessUnused)
   if (there.length === 0) return []
   const rows = await ask<{ name: string }>(pool, {
     text: `select downstream_name as name from procura.lease
@@ -43,4 +44,10 @@ export async function reconcile(
     )
   }
   return orphans
+}
+
+/** Where nothing was given for a day nothing of ours lives, and its secret is not to be had. */
+function unlessUnused(error: unknown): string[] {
+  if (error instanceof NotAskedFor) return []
+  throw error
 }

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg'
 import { digestOf } from '../domain/digest.ts'
 import { isObject, JsonError, readJson } from '../domain/json.ts'
-import type { Signer } from '../domain/jws.ts'
+import type { Verifier } from '../domain/jws.ts'
 import type { Delivering, Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { bySystem, type Presented } from '../domain/request.ts'
@@ -16,8 +16,8 @@ export interface Redeeming {
   readonly tenant: string
   readonly pool: Pool
   readonly ledger: Ledger
-  /** Verifies decisions. Of its keys the public halves are used, and no other. */
-  readonly decisions: Signer
+  /** Verifies decisions. */
+  readonly decisions: Verifier
   readonly targets: Targets
 }
 

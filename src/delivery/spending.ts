@@ -1,7 +1,7 @@
 /** A credential is spent: by the target it names, for the call it names, once. */
 import { type CredentialId, type DecisionId, newId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Signer } from '../domain/jws.ts'
+import type { Verifier } from '../domain/jws.ts'
 import type { Intent } from '../domain/lease.ts'
 import type { ProvenService } from '../domain/person.ts'
 import type { Ledger } from '../domain/ports.ts'
@@ -38,7 +38,7 @@ export interface Redemption {
 export interface SpendingOptions {
   readonly tenant: string
   readonly ledger: Ledger
-  readonly credentials: Signer
+  readonly credentials: Verifier
   readonly checkProof: CheckProof
 }
 

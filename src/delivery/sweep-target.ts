@@ -14,6 +14,8 @@ import type { Targets } from './targets.ts'
 
 /** At one target at a time; a target that hangs holds up no other. */
 const LANES = 8
+/** Where there is nothing to be ended, what is left is the record, whose commits they share. */
+const LANES_OF_RECORD = 32
 /** Less than a claim lasts. */
 const REVOKE_MS = 5000
 const ROUNDS_MAX = 100
@@ -43,9 +45,11 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   const { tenant, pool } = options
   const { target, claims, resting, signal, now } = sweep
   const elapsed = () => now?.getTime() ?? performance.now()
+  const isAtTarget = options.targets.get(target)?.connector.isAtTarget ?? true
+  const lanes = isAtTarget ? LANES : LANES_OF_RECORD
   let ended = 0
   for (let round = 0; round < ROUNDS_MAX && !signal.aborted; round += 1) {
-    const limit = resting.lanes(target, LANES, elapsed())
+    const limit = resting.lanes(target, lanes, elapsed())
     if (limit === 0) break
     const claim = randomUUID()
     claims.add(claim)
@@ -53,12 +57,8 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
       const due = await claimDue(pool, { tenant, target, claim, limit, now })
       const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
       ended += outcomes.filter((outcome) => outcome === 'ended').length
-      if (due.length > 0)
-        resting.note(
-          target,
-          outcomes.some((outcome) => outcome !== 'silent'),
-          elapsed(),
-        )
+      const isAnswered = outcomes.some((outcome) => outcome !== 'silent')
+      if (due.length > 0) resting.note(target, isAnswered, elapsed())
       if (due.length < limit) break
     } finally {
       claims.delete(claim)

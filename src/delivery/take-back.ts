@@ -79,7 +79,9 @@ async function revokeNow(options: TakingBack, intent: Intent): Promise<Revoked |
   const target = options.targets.get(intent.target)
   if (target === undefined) return null
   try {
-    return await within(TAKE_BACK_MS, (signal) => target.revoke(intent.downstreamName, signal))
+    return await within(TAKE_BACK_MS, (signal) =>
+      target.revoke(intent.downstreamName, signal, intent.expiresAt),
+    )
   } catch (error) {
     options.trouble?.(error)
     return null

@@ -9,7 +9,7 @@ export interface Target {
   readonly name: string
   readonly connector: Pick<
     Connector<never, never>,
-    'name' | 'revocation' | 'spending' | 'senderConstraint' | 'ttlSecondsMin'
+    'name' | 'revocation' | 'spending' | 'senderConstraint' | 'ttlSecondsMin' | 'isAtTarget'
   >
   readonly audience: string | null
   /** @throws NoEffect also for permissions that are not this connector's */
@@ -72,7 +72,7 @@ export function kindOf<Settings, Permissions>(connector: Connector<Settings, Per
     name: connector.name,
     at(name, given) {
       const settings = settingsOf(connector.settings, name, given)
-      const at = { name, settings }
+      const forLease = (lease: string | null) => ({ name, settings, lease })
       const revocation = connector.revocationAt?.(settings) ?? connector.revocation
       return {
         name,
@@ -81,11 +81,12 @@ export function kindOf<Settings, Permissions>(connector: Connector<Settings, Per
         async issue(intent, signal) {
           const permissions = connector.permissions.safeParse(intent.permissions)
           if (!permissions.success) throw new NoEffect('not the permissions of this connector')
+          const at = forLease(intent.downstreamName)
           return await connector.issue(intent, at, permissions.data, signal)
         },
         revoke: (downstreamName, signal, endsAt) =>
-          connector.revoke(downstreamName, at, signal, endsAt),
-        listOwn: (signal) => connector.listOwn(at, signal),
+          connector.revoke(downstreamName, forLease(downstreamName), signal, endsAt),
+        listOwn: (signal) => connector.listOwn(forLease(null), signal),
       }
     },
   }

@@ -49,6 +49,7 @@ export type Answer =
       readonly rules: readonly Rule[]
       readonly stoppedBy: StoppedBy
       readonly input: 'policy' | 'facts'
+      readonly isCanary?: true
     }
 
 export interface Deny {
@@ -65,6 +66,8 @@ export interface Deny {
   readonly budget?: BudgetState
   /** What stopped it, in a sentence: rule and hop, never a value. */
   readonly detail: string
+  /** A canary was asked for. Ours alone: no face tells it, nor does the record of the decision. */
+  readonly isCanary?: true
 }
 
 /** What an allow gives at the target: built from the tool's declaration, arguments as values. */

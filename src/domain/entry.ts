@@ -65,6 +65,7 @@ export type LedgerEntry =
       readonly refunded: readonly Spent[]
     })
   | (Of<'usage'> & { readonly intent: Intent; readonly source: 'redemption' })
+  | (Of<'usage'> & { readonly intent: Intent; readonly source: 'proxy'; readonly call: Proxied })
   | (Of<'credential_ended'> & {
       readonly credential: CredentialId
       readonly reason: EndReason
@@ -73,6 +74,12 @@ export type LedgerEntry =
     })
   | (Of<'revocation'> & { readonly revocation: Revocation })
   | (Of<'freeze'> & { readonly freeze: Freeze })
+  | (Of<'canary_tripped'> & {
+      /** What was done about it, at once. */
+      readonly revocation: Revocation
+      /** The decision that refused it. */
+      readonly causeEvent: EventId
+    })
   | (Of<'remediation'> & {
       readonly revocation: RevocationId | null
       readonly credential: CredentialId
@@ -102,6 +109,16 @@ export type LedgerEntry =
 export type FailReason =
   'downstream_failed' | 'downstream_timeout' | 'aborted' | 'not_recorded' | 'found_after_crash'
 
+/** A call that we made: first that it is spent and about to be sent, then what came of it. */
+export interface Proxied {
+  /** `none`: nothing of it was sent. */
+  readonly observed: 'occurred' | 'none' | 'unknown'
+  /** `2xx`; `null` where nobody answered. */
+  readonly upstream: string | null
+  /** Why the answer did not reach its caller whole; `secret_reflected` if it had the secret in it. */
+  readonly reason: string | null
+}
+
 /** A decision that nobody redeemed in its time. */
 export interface Unredeemed {
   readonly decision: DecisionId
@@ -112,7 +129,7 @@ export interface Unredeemed {
 
 export interface Effect {
   readonly observed: 'occurred' | 'none' | 'unknown'
-  readonly source: 'redemption' | 'none'
+  readonly source: 'redemption' | 'proxy' | 'none'
   readonly agreement: 'agree' | 'not_exercised' | 'indeterminate'
 }
 

@@ -26,23 +26,30 @@ interface TokenRow {
   readonly life: number | null
 }
 
-/** A key with its name; the algorithm is a property of the key. */
-export interface SigningKey {
+/** The public half of a key, with its name; the algorithm is a property of the key. */
+export interface PublicKey {
   readonly kid: string
   readonly alg: 'ES256' | 'Ed25519'
-  readonly privateKey: KeyObject
   readonly publicKey: KeyObject
+}
+export interface SigningKey extends PublicKey {
+  readonly privateKey: KeyObject
 }
 /** Signs with the first; verifies with any. */
 export type KeySet = readonly [SigningKey, ...SigningKey[]]
+/** Verifies, and cannot sign. */
+export type PublicKeySet = readonly [PublicKey, ...PublicKey[]]
 
 /** Why a token was not accepted; for the log, never for the caller. */
 export class JwsError extends Error {
   override readonly name = 'JwsError'
 }
 
-export interface Signer {
+export interface Verifier {
   readonly issuer: string
+  readonly keys: PublicKeySet
+}
+export interface Signer extends Verifier {
   readonly keys: KeySet
 }
 
@@ -80,7 +87,7 @@ export interface Read {
 export function readToken(
   kind: TokenKind,
   token: string,
-  { issuer, keys }: Signer,
+  { issuer, keys }: Verifier,
   { now, audience }: { now: Date; audience?: string },
 ): Read {
   const row = KINDS[kind]
@@ -99,7 +106,7 @@ export function readToken(
 }
 
 /** Three members and no other: nothing in a token chooses how it is verified, or by which key but ours. */
-function keyFor(header: JsonObject, type: string, keys: KeySet): SigningKey {
+function keyFor(header: JsonObject, type: string, keys: PublicKeySet): PublicKey {
   const { alg, kid, typ, ...others } = header
   const [other] = Object.keys(others)
   if (other !== undefined) throw new JwsError('header_not_allowed')

@@ -55,6 +55,7 @@ export interface Intent {
 export const KIND_OF = {
   jwt: 'jwt',
   postgres: 'postgres',
+  'postgres-exact': 'proxy',
   http: 'proxy',
   'aws-sts': 'aws',
   vault: 'secret',
@@ -69,7 +70,9 @@ export const deliveryOf = ({ senderConstraint }: Pick<Intent, 'senderConstraint'
 /** What a connector made. */
 export interface Issued {
   readonly kind: (typeof KIND_OF)[ConnectorName]
-  readonly credential: Readonly<Record<string, string | number | Secret>>
+  readonly credential: Readonly<
+    Record<string, string | number | Secret | Readonly<Record<string, Secret>>>
+  >
   readonly expiresAt: Date
 }
 

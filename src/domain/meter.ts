@@ -8,7 +8,10 @@ export const COUNTERS = {
   procura_credentials_issued_total: 'Credentials delivered, by connector',
   procura_credentials_failed_total: 'Mints that failed, by connector',
   procura_credentials_ended_total: 'Leases ended, by reason',
+  procura_proxied_calls_total: 'Calls made through the broker, by what came of them',
   procura_revoke_retries_total: 'Tries to end a credential that its target did not confirm',
+  procura_peer_questions_total: 'Questions between the two processes, by question and outcome',
+  procura_canaries_tripped_total: 'Canaries that somebody touched, by kind',
   procura_orphans_total: 'Logins found at a target without a lease',
 } as const
 export type Counter = keyof typeof COUNTERS

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   budget_exhausted:        [403, 'The budget is spent',                    null, 'Ask whoever owns that account for more', 'The budget for this is spent. Report it and go on with other work.'],
   chain_invalid:           [403, 'The chain does not hold',                'invalid_request', 'Have the hop, or the consent, made anew', 'Your authority was withdrawn or has ended. Stop and report it.'],
   frozen:                  [403, 'A person has frozen this',               'access_denied', 'Wait until an operator lifts it; asking another way does not help', 'A person has put this on hold. Stop, report it, and do not look for another way.'],
+  target_denied:           [403, 'The target is not open to this call',    null, 'Use the method and path that the lease is for', 'This call is not open to you. Do not try another way; report it.'],
   approval_denied:         [403, 'A person said no',                       null, 'Ask for something else', 'A person said no. Do not try another way.'],
   self_approval:           [403, 'Nobody approves their own chain',        null, 'Ask another person whom the rule names', 'A person has to approve this.'],
   approver_not_allowed:    [403, 'The rule does not name this approver',   null, 'Ask a person whom the rule names', 'A person has to approve this.'],
@@ -73,6 +74,7 @@ export type UnavailableInput =
   | 'keys'
   | 'approval_service'
   | 'downstream'
+  | 'decision_point'
 
 /** What a problem may say besides its row. Closed, so that nothing else can slip out. */
 export interface Shown {

@@ -22,6 +22,8 @@ export interface Tool {
   readonly facts: JsonObject
   /** What an allow gives at the target, before the call's arguments and facts are put in. */
   readonly grant: JsonObject
+  /** Nobody has a reason to ask for it: whoever does is refused as ever, and stopped. */
+  readonly isCanary?: true
   /** SHA-256 (base64url) of the canonical declaration. */
   readonly hash: string
 }

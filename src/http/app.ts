@@ -1,12 +1,12 @@
 /** The HTTP front: what every request goes through, then the routes, then the one place for refusals. */
 import { randomUUID } from 'node:crypto'
-import express, { type Express, type RequestHandler, type Response } from 'express'
+import express, { type Express, type RequestHandler, type Response, type Router } from 'express'
 import helmet from 'helmet'
 import { BrokerError } from '../domain/problems.ts'
 import type { Face } from '../domain/request.ts'
 import { begin, callOf, pathOf, presentsSession } from './call.ts'
 import { checkAddress } from './check-request.ts'
-import type { Front } from './front.ts'
+import type { BaseFront, CdpFront, Front, PdpFront } from './front.ts'
 import { createGates } from './places.ts'
 import { limitCallers, limitSources, type Sources } from './limits.ts'
 import { renderError } from './problem.ts'
@@ -23,7 +23,9 @@ import { explain } from './routes/explain.ts'
 import { freeze } from './routes/freeze.ts'
 import { health } from './routes/health.ts'
 import { introspect } from './routes/introspect.ts'
+import { leases } from './routes/leases.ts'
 import { ledger } from './routes/ledger.ts'
+import { proxy } from './routes/proxy.ts'
 import { redemptions } from './routes/redemptions.ts'
 import { revocations } from './routes/revocations.ts'
 import { revoke } from './routes/revoke.ts'
@@ -32,6 +34,30 @@ import { wellKnown } from './routes/well-known.ts'
 
 /** The whole front over what it was handed. It knows no part of the house by name. */
 export function createApp(front: Front): Express {
+  return appOf(front, [...routersOf(DELIVERING, front), ...routersOf(DECIDING, front)])
+}
+
+/** The deciding side alone: what the other serves is not there. */
+export function createPdpApp(front: PdpFront): Express {
+  return appOf(front, routersOf(DECIDING, front))
+}
+
+/** The delivering side alone. */
+export function createCdpApp(front: CdpFront): Express {
+  return appOf(front, routersOf(DELIVERING, front))
+}
+
+/** Whoever answers with a secret, or passes one on, has held it. */
+const DELIVERING = [credentials, proxy, redemptions, introspect]
+const DECIDING = [
+  ...[explain, token, revoke, authzen, delegations, chains, approvals, decisions],
+  ...[agents, consents, revocations, freeze, leases, ledger, wellKnown, docs],
+]
+
+const routersOf = <F>(routes: readonly ((front: F) => Router)[], front: F) =>
+  routes.map((route) => route(front))
+
+function appOf(front: BaseFront, routers: readonly Router[]): Express {
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
@@ -49,7 +75,7 @@ export function createApp(front: Front): Express {
     callOf(res).gates = gates
     next()
   })
-  for (const route of ROUTES) app.use(route(front))
+  for (const router of routers) app.use(router)
   app.use(() => {
     throw new BrokerError('not_found')
   })
@@ -57,16 +83,10 @@ export function createApp(front: Front): Express {
   return app
 }
 
-const ROUTES = [
-  ...[credentials, explain, redemptions, token, introspect, revoke, authzen],
-  ...[delegations, chains, approvals, decisions, agents, consents, revocations, freeze, ledger],
-  ...[wellKnown, docs],
-]
-
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** Names the request, and writes its one line in the log when it is over. */
-function beginning({ issuer, identity, log, meter }: Front, sources: Sources): RequestHandler {
+function beginning({ issuer, identity, log, meter }: BaseFront, sources: Sources): RequestHandler {
   return (req, res, next) => {
     const given = req.headers['x-request-id']
     const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()

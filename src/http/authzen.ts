@@ -5,7 +5,7 @@ import { isObject, type Json, type JsonObject } from '../domain/json.ts'
 import { BrokerError, PROBLEMS, type ProblemCode } from '../domain/problems.ts'
 import type { Act } from '../domain/request.ts'
 import { malformed } from './check-request.ts'
-import type { Front } from './front.ts'
+import type { PdpFront } from './front.ts'
 import { evaluationBody } from './problem.ts'
 import { evaluationOf, stoppedByOf } from './settled-body.ts'
 
@@ -19,7 +19,11 @@ export interface Evaluated {
  *
  * @throws BrokerError `malformed_request` for what is no evaluation, `unavailable`
  */
-export async function evaluateOne(front: Front, act: Act, asked: JsonObject): Promise<Evaluated> {
+export async function evaluateOne(
+  front: PdpFront,
+  act: Act,
+  asked: JsonObject,
+): Promise<Evaluated> {
   const subject = member(asked, 'subject', ['type', 'id'])
   const action = member(asked, 'action', ['name'])
   const resource = member(asked, 'resource', ['type', 'id'])
@@ -72,7 +76,7 @@ function underIn({ consent_id: consent, delegation_id: delegation }: JsonObject)
 }
 
 /** Whose it is; `null` where the hop does not rest on that consent. @throws BrokerError `not_found` */
-async function placeOf(front: Front, agent: AgentId, { consent, delegation }: Under) {
+async function placeOf(front: PdpFront, agent: AgentId, { consent, delegation }: Under) {
   if (delegation !== null) {
     const received = await front.delegations.received(delegation, agent)
     const isApart = consent !== null && consent !== received?.consent

@@ -4,19 +4,13 @@ import type { Authority } from '../domain/authority.ts'
 import { termsBody } from '../domain/consent.ts'
 import { leafOf } from '../domain/chain.ts'
 import type { Answer, BudgetState, Rule, Ruling } from '../domain/decision.ts'
+import type { JsonObject } from '../domain/json.ts'
 import { deliveryOf, type Issued, type Lease } from '../domain/lease.ts'
 import type { Outcome } from '../domain/ports.ts'
 import type { Shown } from '../domain/problems.ts'
 import { Secret } from '../domain/secret.ts'
-import type {
-  Decided,
-  Delegation,
-  Given,
-  GivenBack,
-  Opened,
-  Redemption,
-  Registered,
-} from './front.ts'
+import type { Decided, Delegation, Given, Opened, Registered } from './front.ts'
+import type { GivenBack, Redemption } from './front-delivering.ts'
 import type { FreezeHeld, Reach, Revoked } from './front-stopping.ts'
 
 export function agentBody({ agent, eventId }: Registered) {
@@ -78,11 +72,15 @@ export function issuedBody({ lease, credential }: Extract<Outcome, { kind: 'issu
 
 /** The one place where a secret is revealed: into the answer of the call that it was made for. */
 function credentialBody({ kind, credential }: Issued) {
-  const members = Object.entries(credential).map(([name, value]) => [
-    name,
-    value instanceof Secret ? value.reveal() : value,
-  ])
-  return { kind, ...(Object.fromEntries(members) as Record<string, string | number>) }
+  return { kind, ...revealed(credential) }
+}
+
+function revealed(credential: Issued['credential']): JsonObject {
+  const members = Object.entries(credential).map(([name, value]) => {
+    if (value instanceof Secret) return [name, value.reveal()]
+    return [name, typeof value === 'object' ? revealed(value) : value]
+  })
+  return Object.fromEntries(members) as JsonObject
 }
 
 export function leaseBody(lease: Lease) {

@@ -21,7 +21,33 @@ export function checkAddress(req: Request): void {
     throw new BrokerError('headers_too_large')
   }
   const path = pathOf(req)
-  if (!CANONICAL.test(path) || DOT_SEGMENT.test(path)) throw new BrokerError('not_found')
+  if (isProxied(path)) checkProxied(req.originalUrl, path)
+  else if (!CANONICAL.test(path) || DOT_SEGMENT.test(path)) throw new BrokerError('not_found')
+}
+
+const PROXIED = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/v1\/proxy\/[^/]+\/./i
+/** RFC 3986 §3.3, but for `;`: no part is empty. */
+const BELOW = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+)+$/
+const CONTROL = /%(?:[01][0-9a-f]|7f)/i
+
+/** Whether it is below a lease, where the path is another's and may have escapes. */
+export const isProxied = (path: string) => PROXIED.test(path)
+
+/** Nobody in between may come to read another path than we do. */
+function checkProxied(target: string, path: string): void {
+  if (!path.startsWith('/')) throw new BrokerError('target_denied')
+  if (CONTROL.test(target)) throw malformed('A control character is in the address')
+  const isPlain = BELOW.test(path) && path.split('/').slice(1).every(isOnePart)
+  if (!isPlain) throw new BrokerError('not_found')
+}
+
+function isOnePart(part: string): boolean {
+  try {
+    const text = decodeURIComponent(part)
+    return !/^\.{1,2}$|[/\\]/.test(text)
+  } catch {
+    return false // Escapes that are no UTF-8.
+  }
 }
 
 /** Headers that have one value. Of two, somebody in front of us may have read the other. */

@@ -54,6 +54,10 @@ export function createServer(
   server.on('clientError', (error: ClientError, socket) => {
     refuseRaw(error, socket, issuer)
   })
+  // Nothing is tunnelled: without this, Node would close the connection and say nothing.
+  server.on('connect', (_request, socket) => {
+    tell(socket, 'method_not_allowed', issuer)
+  })
   return server
 }
 
@@ -88,7 +92,10 @@ function refuseRaw(error: ClientError, socket: Duplex, issuer: string): void {
     socket.destroy()
     return
   }
-  const code = codeOf(error)
+  tell(socket, codeOf(error), issuer)
+}
+
+function tell(socket: Duplex, code: ProblemCode, issuer: string): void {
   const [status, title, , fix] = PROBLEMS[code]
   const id = randomUUID()
   const body = JSON.stringify({

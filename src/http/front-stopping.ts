@@ -1,6 +1,6 @@
 /** What the HTTP front needs for stopping: handed over with the rest, faked in test/fakes. */
 import type { Freeze, FreezeScope, Revocation, StopKind } from '../domain/entry.ts'
-import type { AgentId, ConsentId, RevocationId } from '../domain/ids.ts'
+import type { AgentId, ConsentId, CredentialId, PersonId, RevocationId } from '../domain/ids.ts'
 import type { ProvenPerson, ProvenService } from '../domain/person.ts'
 import type { Act, By, Presented } from '../domain/request.ts'
 
@@ -16,6 +16,27 @@ export interface FrontRevocation {
   freeze(person: ProvenPerson, wanted: FreezeWanted, by: By): Promise<Frozen>
   lift(person: ProvenPerson, wanted: FreezeWanted, by: By): Promise<Frozen>
   frozen(person: ProvenPerson): Promise<readonly FreezeHeld[]>
+  /** What is over for us and not yet for its target. */
+  unconfirmed(
+    person: ProvenPerson,
+    page: { readonly limit: number; readonly before: CredentialId | null },
+  ): Promise<{ readonly items: readonly Unconfirmed[]; readonly next: CredentialId | null }>
+}
+
+export interface Unconfirmed {
+  readonly id: CredentialId
+  readonly state: 'minting' | 'active' | 'revoke_pending'
+  readonly reason: string | null
+  readonly target: string
+  readonly tool: string
+  readonly sponsor: PersonId
+  readonly agent: AgentId
+  readonly consent: ConsentId
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  /** How often its target was asked in vain. */
+  readonly attempts: number
+  readonly nextTryAt: Date | null
 }
 
 export interface RevocationWanted {

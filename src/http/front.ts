@@ -9,7 +9,6 @@ import type {
   AgentId,
   ApprovalId,
   ConsentId,
-  CredentialId,
   DecisionId,
   DelegationId,
   InstanceId,
@@ -17,35 +16,21 @@ import type {
 } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Lease } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { ProvenPerson, ProvenService } from '../domain/person.ts'
 import type { Broker, Decider } from '../domain/ports.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { Act, By, Face, Presented, RequestKey } from '../domain/request.ts'
+import type { FrontCredentials, FrontProxy } from './front-delivering.ts'
 import type { FrontClients, FrontRevocation } from './front-stopping.ts'
 import type { Limits } from './limits.ts'
 import type { Running } from './running.ts'
 
-export interface Front {
+/** What every process has, whichever routes it serves. */
+export interface BaseFront {
   /** An origin. Every address we tell is built from it, never from what a caller sent. */
   readonly issuer: string
-  readonly broker: Broker
-  readonly decider: Pick<Decider, 'explain' | 'evaluate'> & {
-    /** What this consent of this agent stands on; throws `not_found` where there is no such pair. */
-    standing(consent: ConsentId, agent: AgentId): Promise<Standing>
-  }
-  readonly identity: FrontIdentity
-  readonly agents: FrontAgents
-  readonly consents: FrontConsents
-  readonly delegations: FrontDelegations
-  readonly approvals: FrontApprovals
-  readonly revocation: FrontRevocation
-  readonly credentials: FrontCredentials
-  readonly decisions: FrontDecisions
-  readonly chains: FrontChains
-  readonly ledger: FrontLedger
-  readonly metadata: Metadata
+  readonly identity: Pick<FrontIdentity, 'currentNonce'>
   readonly health: { ready(): Promise<Readiness> }
   /** Text exposition, for /metrics. */
   metrics(): string | Promise<string>
@@ -56,8 +41,41 @@ export interface Front {
   /** A call was refused before any decision; `caller` where somebody had been recognised. */
   refused(face: Face, code: string, caller: string | null): void
   readonly limits: Limits
+}
+
+/** The delivering side: whoever answers with a secret has held it, so it faces agents itself. */
+export interface CdpFront extends BaseFront {
+  readonly broker: Broker
+  readonly identity: Pick<
+    FrontIdentity,
+    'authenticate' | 'actOf' | 'requestKey' | 'service' | 'currentNonce'
+  >
+  readonly credentials: FrontCredentials
+  readonly proxy: FrontProxy
+}
+
+/** The deciding side, and all that people register. */
+export interface PdpFront extends BaseFront {
+  readonly decider: Pick<Decider, 'explain' | 'evaluate'> & {
+    /** What this consent of this agent stands on; throws `not_found` where there is no such pair. */
+    standing(consent: ConsentId, agent: AgentId): Promise<Standing>
+  }
+  readonly identity: FrontIdentity
+  readonly agents: FrontAgents
+  readonly consents: FrontConsents
+  readonly delegations: FrontDelegations
+  readonly approvals: FrontApprovals
+  readonly revocation: FrontRevocation
+  readonly decisions: FrontDecisions
+  readonly chains: FrontChains
+  readonly ledger: FrontLedger
+  readonly metadata: Metadata
   /** openapi.yaml, as it is. */
   readonly contract: string
+}
+
+export interface Front extends CdpFront, PdpFront {
+  readonly identity: FrontIdentity
 }
 
 /** `isRepeat`: the key has done this before, and it was not done again. */
@@ -179,42 +197,6 @@ export interface Decided extends Repeatable {
   readonly eventId: string
 }
 
-export interface FrontCredentials {
-  read(instance: ProvenInstance, id: CredentialId): Promise<Lease>
-  giveBack(instance: ProvenInstance, id: CredentialId, act: Act): Promise<GivenBack>
-  /** Its answer may have reached nobody: it is taken back, if it is not over already. */
-  undelivered(id: CredentialId, act: Act): Promise<void>
-  /** The claims of a live credential of this service's audience; `null` for everything else. */
-  introspect(service: ProvenService, token: string): Promise<JsonObject | null>
-  redeem(service: ProvenService, spent: Spending, by: By): Promise<Redemption>
-}
-export interface GivenBack {
-  readonly id: CredentialId
-  readonly status: Lease['state']
-  readonly refunded: boolean
-  readonly confirmedDeadAt: Date | null
-}
-export interface Spending {
-  readonly token: string
-  readonly tool: string
-  readonly argsHash: string
-  /** The agent's proof to the target; `null`: the target says that it has checked it. */
-  readonly dpop: { readonly proof: string; readonly htm: string; readonly htu: string } | null
-}
-export interface Redemption extends Repeatable {
-  readonly credential: CredentialId
-  readonly redeemedAt: Date
-  readonly tool: string
-  readonly argsHash: string
-  readonly purpose: string
-  readonly sub: string
-  readonly clientId: string
-  readonly act: JsonObject
-  readonly decision: DecisionId
-  readonly expiresAt: Date
-  readonly eventId: string
-}
-
 export interface FrontDecisions {
   /** All of a decision's record, its members named as on the wire; throws `not_found`. */
   find(id: DecisionId, by: ProvenPerson | ProvenInstance): Promise<JsonObject>
@@ -289,8 +271,8 @@ export interface Readiness {
   /** There only if there are any. */
   readonly warnings?: readonly Warning[]
 }
-/** `runtime`: this Node lacks known security fixes. */
-export type Warning = 'runtime'
+/** `runtime`: this Node lacks known security fixes. `peer`: the delivering process has not been heard of. */
+export type Warning = 'runtime' | 'peer'
 
 /** As pino has it. What is handed over is a fixed set of fields, never a header or a body. */
 export interface Log {

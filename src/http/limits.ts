@@ -66,6 +66,21 @@ const HELD_BY_SPONSOR = 3 / 4
  * going on. What is going on is counted until the call releases it.
  */
 export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler {
+  const enter = createCallers(limits, elapsed)
+  return (_req, res, next) => {
+    const call = callOf(res)
+    call.recognised = (caller) => {
+      enter(call, caller)
+    }
+    next()
+  }
+}
+
+/** What a call holds of the limits, as far as they know it. */
+export type Counted = Pick<Call, 'caller' | 'release'>
+
+/** @throws BrokerError `rate_limited`, from what it returns */
+export function createCallers(limits: Limits, elapsed?: Elapsed) {
   const rates = {
     own: createBuckets(limits.callerPerSecond, elapsed),
     service: createBuckets(limits.requestsPerSecond, elapsed),
@@ -85,21 +100,17 @@ export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler 
     return kind !== 'person' && !rates.tenant.take('')
   }
 
-  return (_req, res, next) => {
-    const call = callOf(res)
-    call.recognised = (caller) => {
-      const { kind, id, sponsor } = caller
-      call.caller = id
-      if (isTooOften(caller)) throw tooMany()
-      hold(call, held.enter(id, most[kind]))
-      if (sponsor !== null) hold(call, held.enter(`of ${sponsor}`, share(HELD_BY_SPONSOR)))
-    }
-    next()
+  return (call: Counted, caller: Recognised): void => {
+    const { kind, id, sponsor } = caller
+    call.caller = id
+    if (isTooOften(caller)) throw tooMany()
+    hold(call, held.enter(id, most[kind]))
+    if (sponsor !== null) hold(call, held.enter(`of ${sponsor}`, share(HELD_BY_SPONSOR)))
   }
 }
 
 /** Given up together with whatever else the call holds. */
-function hold(call: Call, leave: () => void): void {
+function hold(call: Counted, leave: () => void): void {
   const { release } = call
   call.release = () => {
     leave()

@@ -7,7 +7,12 @@ import type { ProvenPerson, ProvenService, Role } from '../domain/person.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Act, Actor, By, Presented, RequestKey } from '../domain/request.ts'
 import { callOf, pathOf } from './call.ts'
-import type { Front } from './front.ts'
+import type { FrontIdentity } from './front.ts'
+
+/** Of a front, how it is told who calls. */
+interface Knowing<How extends keyof FrontIdentity> {
+  readonly identity: Pick<FrontIdentity, How>
+}
 
 /** What is single-valued has been seen to be single. */
 export function presentedBy(req: Request, res: Response): Presented {
@@ -25,7 +30,11 @@ export function presentedBy(req: Request, res: Response): Presented {
 }
 
 /** The agent that proved its session; whoever else calls is 401. */
-export async function agentOf(front: Front, req: Request, res: Response) {
+export async function agentOf(
+  front: Knowing<'authenticate' | 'actOf'>,
+  req: Request,
+  res: Response,
+) {
   const presented = presentedBy(req, res)
   const instance = await front.identity.authenticate(presented)
   return { instance, act: front.identity.actOf(instance, presented) }
@@ -33,7 +42,7 @@ export async function agentOf(front: Front, req: Request, res: Response) {
 
 /** The person, who has one of these roles: 401, then 403. */
 export async function personOf(
-  front: Front,
+  front: Knowing<'person'>,
   req: Request,
   res: Response,
   roles: readonly Role[],
@@ -49,7 +58,7 @@ export async function personOf(
 }
 
 export async function serviceOf(
-  front: Front,
+  front: Knowing<'service'>,
   req: Request,
   res: Response,
   assertion?: string | null,
@@ -108,8 +117,8 @@ function keyIn(req: Request): string | null {
 }
 
 /** Only where a key is honoured, and only once the caller is known. */
-export function checkKey(req: Request): void {
-  const key = keyIn(req)
+export function checkKey(given: Request | string | null): void {
+  const key = typeof given === 'object' && given !== null ? keyIn(given) : given
   if (key !== null && !KEY.test(key)) throw new BrokerError('invalid_idempotency_key')
 }
 

@@ -2,7 +2,7 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import { BrokerError, PROBLEMS, type ProblemCode, type Shown } from '../domain/problems.ts'
 import { callOf, isToAgent, presentsSession } from './call.ts'
-import type { Front } from './front.ts'
+import type { BaseFront } from './front.ts'
 import { sendOAuthError } from './oauth-error.ts'
 
 const ALGORITHMS = 'ES256 Ed25519 EdDSA'
@@ -82,7 +82,7 @@ const WAITS: Partial<Record<ProblemCode, number>> = {
 }
 
 /** The last handler. What nobody foresaw is `internal_error`, and says nothing more. */
-export function renderError(front: Front): ErrorRequestHandler {
+export function renderError(front: BaseFront): ErrorRequestHandler {
   const { log, meter } = front
   return (thrown: unknown, req: Request, res: Response, _next) => {
     const error = thrown instanceof BrokerError ? thrown : new BrokerError('internal_error')

@@ -18,8 +18,15 @@ export function read<Schema extends z.ZodType>(schema: Schema, res: Response): z
 
 /** The object as sent: what an Idempotency-Key stands for. */
 export function readObject(res: Response, limits?: Parameters<typeof readJson>[1]): JsonObject {
+  return readObjectIn(callOf(res).body, limits)
+}
+
+export function readObjectIn(
+  octets: Uint8Array,
+  limits?: Parameters<typeof readJson>[1],
+): JsonObject {
   try {
-    return readJson(callOf(res).body, limits)
+    return readJson(octets, limits)
   } catch (error) {
     if (!(error instanceof JsonError)) throw error
     throw new BrokerError(error.code, { shown: { detail: error.message } })

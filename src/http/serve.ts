@@ -1,25 +1,26 @@
 /** One path: who it is for, what it does for each method, and 405 for every other. */
 import type { Request, RequestHandler, Response, Router } from 'express'
 import { BrokerError } from '../domain/problems.ts'
-import { callOf, type Door, isToAgent } from './call.ts'
-import { checkEncoding, checkMedia, checkOnce } from './check-request.ts'
-import type { Front } from './front.ts'
+import { callOf, type Door, isToAgent, pathOf } from './call.ts'
+import { checkEncoding, checkMedia, checkOnce, isProxied } from './check-request.ts'
+import type { BaseFront } from './front.ts'
 import { passGate } from './gate.ts'
 import { BODY_BYTES_MAX, takeBody } from './take-body.ts'
 
-export type Method = 'get' | 'post' | 'delete'
+export type Method = 'get' | 'head' | 'options' | 'post' | 'put' | 'patch' | 'delete'
 /** May be called once the bytes of the body are there; whom it is for it finds out itself. */
 export type Handler = (req: Request, res: Response) => Promise<void> | void
 
 /** A rejected promise goes to the last handler of the app. */
 export function serve(
-  { router, front, door }: { router: Router; front: Front; door: Door },
+  { router, front, door }: { router: Router; front: BaseFront; door: Door },
   path: string,
   handlers: Partial<Record<Method, Handler>>,
 ): void {
   const route = router.route(path)
   const methods = Object.keys(handlers) as Method[]
-  const allow = methods.flatMap((it) => (it === 'get' ? ['GET', 'HEAD'] : [it.toUpperCase()]))
+  const named = methods.flatMap((it) => (it === 'get' ? ['GET', 'HEAD'] : [it.toUpperCase()]))
+  const allow = [...new Set(named)]
 
   const enter: RequestHandler = (req, res, next) => {
     Object.assign(callOf(res), { route: path, door })
@@ -38,7 +39,7 @@ export function serve(
 }
 
 /** The handler, known to be at work until it is done. */
-function working({ running }: Front, handler: Handler): RequestHandler {
+function working({ running }: BaseFront, handler: Handler): RequestHandler {
   return async (req, res) => {
     try {
       await running.track(Promise.resolve(handler(req, res)))
@@ -51,8 +52,12 @@ function working({ running }: Front, handler: Handler): RequestHandler {
 const take: RequestHandler = async (req, res, next) => {
   const call = callOf(res)
   const isForm = call.face === 'oauth'
+  const isCalledOn = isProxied(pathOf(req))
   checkEncoding(req)
-  if (req.method === 'POST') checkMedia(req, isForm ? 'form' : 'json', call.face === 'authzen')
+  if (req.method === 'POST' && !isCalledOn)
+    checkMedia(req, isForm ? 'form' : 'json', call.face === 'authzen')
   call.body = await takeBody(req, res, isForm ? BODY_BYTES_MAX.oauth : BODY_BYTES_MAX.native)
+  // A call that is passed on has a body or has none, whatever its method.
+  if (isCalledOn && call.body.length > 0) checkMedia(req, 'json', false)
   next()
 }

@@ -44,12 +44,12 @@ const PARTS = [
     of: 'decisions',
     text: `decisions as (
       insert into procura.decision (tenant, id, at, face, answer, sponsor, agent, instance,
-        consent, delegation, credential, approval, event_id, snapshot)
+        consent, delegation, credential, target, approval, canary, event_id, snapshot)
       select $1, id, at, face, answer, sponsor, agent, instance,
-        consent, delegation, credential, approval, event_id, id
+        consent, delegation, credential, target, approval, canary, event_id, id
       from beside, jsonb_to_recordset(beside -> 'decisions') as r (id text, at timestamptz, face text,
         answer text, sponsor text, agent text, instance text, consent text, delegation text,
-        credential text, approval text, event_id text))`,
+        credential text, target text, approval text, canary boolean, event_id text))`,
   },
   {
     of: 'keys',

@@ -24,6 +24,9 @@ export function decisionRow(
     // Where a gateway asked, no run of the agent did: nobody is meant to redeem it.
     ...{ instance: chain.session === null ? null : instance, delegation, event_id: eventId },
     credential: answer.kind === 'allow' ? credential : null,
+    target: decision.grant?.target ?? null,
     approval: approval ?? asked?.id ?? null,
+    // Where a gateway asked, there is nobody to stop.
+    canary: 'isCanary' in answer && chain.session !== null ? true : null,
   }
 }

@@ -22,7 +22,7 @@ export interface Leaves {
 }
 
 /** Leaves from the turn's index on. */
-export function createLeaves(sealer: Sealer, turn: Turn): Leaves {
+export function createLeaves(sealer: Pick<Sealer, 'seal'>, turn: Turn): Leaves {
   const leaves: Leaf[] = []
   const sealed: JsonObject[] = []
   const decisions: JsonObject[] = []

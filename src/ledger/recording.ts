@@ -19,7 +19,7 @@ export interface Recording {
   /** Connections of the side that writes; they may use its own door only. */
   readonly pool: Pool
   readonly door: Door
-  readonly sealer: Sealer
+  readonly sealer: Pick<Sealer, 'seal'>
   /** Called when the turn is about to be given back: its commit is on the way. */
   readonly sent: () => void
 }

@@ -1,7 +1,7 @@
 /** Domain events → the members of a leaf (snake_case, closed, no secret among them). */
 import type { Agent } from '../domain/agent.ts'
 import { digestOf } from '../domain/digest.ts'
-import type { LedgerEntry, Unredeemed } from '../domain/entry.ts'
+import type { LedgerEntry, Proxied, Unredeemed } from '../domain/entry.ts'
 import type { JsonObject } from '../domain/json.ts'
 import {
   approvalMember,
@@ -62,6 +62,13 @@ function failureMembers(entry: EntryOf<'issuance_failed'>): JsonObject {
   }
 }
 
+/** Our own egress: what was sent is what was allowed, or was not sent. */
+function proxiedMembers({ observed, upstream, reason }: Proxied): JsonObject {
+  const agreement = { occurred: 'agree', none: 'not_exercised', unknown: 'indeterminate' }[observed]
+  const effect = { observed, source: 'proxy', agreement, upstream: upstream ?? undefined }
+  return without({ effect: without(effect), reason: reason ?? undefined })
+}
+
 const MEMBERS: Members = {
   log_opened: ({ name }) => ({ change: { kind: 'log', name } }),
   agent_registered: agentMembers,
@@ -96,10 +103,12 @@ const MEMBERS: Members = {
       : unredeemedMembers(entry.unredeemed)),
     ...failureMembers(entry),
   }),
-  usage: ({ intent, source }) => ({
-    ...intentMembers(intent),
-    credential: { id: intent.lease, decision_id: intent.decision },
-    effect: { observed: 'occurred', source, agreement: 'agree' },
+  usage: (entry) => ({
+    ...intentMembers(entry.intent),
+    credential: { id: entry.intent.lease, decision_id: entry.intent.decision },
+    ...(entry.source === 'proxy'
+      ? proxiedMembers(entry.call)
+      : { effect: { observed: 'occurred', source: entry.source, agreement: 'agree' } }),
   }),
   credential_ended: ({ credential, effect, reason, refunded }) =>
     without({
@@ -110,6 +119,11 @@ const MEMBERS: Members = {
     }),
   revocation: ({ revocation }) => ({ remediation: revocationMember(revocation) }),
   freeze: ({ freeze }) => ({ remediation: freezeMember(freeze) }),
+  canary_tripped: ({ revocation, causeEvent }) => ({
+    effect: { observed: 'none', source: 'none', agreement: 'not_exercised' },
+    remediation: revocationMember(revocation),
+    cause_event: causeEvent,
+  }),
   remediation: (entry) =>
     without({
       remediation: without({

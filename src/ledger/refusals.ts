@@ -12,7 +12,7 @@ import { bySystem, type Face } from '../domain/request.ts'
 const KNOWN_MAX = 100
 
 export interface Refusals {
-  count(face: Face, code: string, caller: string | null): void
+  count(face: Face, code: string, caller: string | null, times?: number): void
   /** Records what was counted. What cannot be recorded now is kept, and counts as an outage. */
   flush(): Promise<void>
 }
@@ -48,13 +48,13 @@ export function createRefusals({ ledger, clock, report }: RefusalsOptions): Refu
   }
 
   return {
-    count(face, code, caller) {
+    count(face, code, caller, times = 1) {
       const own = `${face} ${code} ${caller ?? ''}`
       const isNobodys = caller === null || (known >= KNOWN_MAX && !counted.has(own))
       const key = isNobodys ? `${face} ${code} ` : own
       const before = counted.get(key)
       if (!before && !isNobodys) known += 1
-      const count = (before?.count ?? 0) + 1
+      const count = (before?.count ?? 0) + times
       counted.set(key, { face, code, caller: isNobodys ? null : caller, count })
     },
     flush,

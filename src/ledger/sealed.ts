@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { canonical, type JsonObject, parseTrusted } from '../domain/json.ts'
+import { sealKeysOf } from '../domain/seal-keys.ts'
 import type { Secret } from '../domain/secret.ts'
 
 export interface SealedRow {
@@ -18,12 +19,21 @@ export interface Sealer {
   seal(id: string, payload: JsonObject): { readonly commitment: string; readonly row: SealedRow }
   /** @throws when the row was altered, moved, or sealed under another key */
   open(row: SealedRow): JsonObject
+  /** Its key under the first of the sealing keys; `null` where it is. @throws as `open` does */
+  rewrapped(row: Omit<SealedRow, 'ciphertext'>): Buffer | null
 }
 
-/** @param key base64url of 32 bytes; wraps each payload's own key */
-export function createSealer(key: Secret): Sealer {
-  const wrapping = Buffer.from(key.reveal(), 'base64url')
-  if (wrapping.length !== 32) throw new TypeError('the sealing key is not 32 bytes')
+/** Of a side whose entries name nobody but by id, and that therefore holds no key to people. */
+export const NOTHING_TO_SEAL: Pick<Sealer, 'seal'> = {
+  seal() {
+    throw new TypeError('this side seals nothing')
+  },
+}
+
+/** @param keys a line for each, base64url of 32 bytes: the first wraps each payload's own key */
+export function createSealer(keys: Secret): Sealer {
+  const all = sealKeysOf(keys)
+  const [wrapping] = all
   return {
     seal(id, payload) {
       const salt = randomBytes(32)
@@ -41,9 +51,15 @@ export function createSealer(key: Secret): Sealer {
       }
     },
     open({ id, wrappedKey, nonce, ciphertext }) {
-      const dataKey = decrypt(wrapping, nonce, id, wrappedKey)
+      const dataKey = unwrapped(all, { id, wrappedKey, nonce })
       const opened = parseTrusted(decrypt(dataKey, nonce, id, ciphertext).toString('utf8'))
       return (opened as { payload: JsonObject }).payload
+    },
+    rewrapped({ id, wrappedKey, nonce }) {
+      const dataKey = unwrapped(all, { id, wrappedKey, nonce })
+      // The same nonce, under another key: each key is used once with it, as before.
+      const now = encrypt(wrapping, nonce, id, dataKey)
+      return now.equals(wrappedKey) ? null : now
     },
   }
 }
@@ -59,6 +75,20 @@ function commitmentTo(salt: Uint8Array, text: string): string {
     .update(salt)
     .update(text)
     .digest('base64url')
+}
+
+/** A row does not say which key it needs; all but one of them refuse it. */
+function unwrapped(
+  keys: readonly Buffer[],
+  { id, wrappedKey, nonce }: Pick<SealedRow, 'id' | 'wrappedKey' | 'nonce'>,
+): Buffer {
+  const [key, ...older] = keys
+  if (key === undefined) throw new Error('No sealing key opens it')
+  try {
+    return decrypt(key, nonce, id, wrappedKey)
+  } catch {
+    return unwrapped(older, { id, wrappedKey, nonce })
+  }
 }
 
 // One nonce serves both: the two are encrypted under different keys, each used once with it.

@@ -5,7 +5,7 @@ import { createConnectors } from '../../src/delivery/connectors.ts'
 import { within } from '../../src/delivery/deadline.ts'
 import { createTargets } from '../../src/delivery/targets.ts'
 import type { Secret } from '../../src/domain/secret.ts'
-import { aSigner, anIntent } from '../delivery/bench.ts'
+import { aSigner, anIntent, HOUSE } from '../delivery/bench.ts'
 import { aPostgresTarget, loginWith, type PostgresTarget } from '../delivery/postgres-target.ts'
 
 let at: PostgresTarget
@@ -16,7 +16,7 @@ beforeAll(async () => {
 function theTarget() {
   const secrets = { use: <T>(_: string, work: (s: Secret) => Promise<T>) => work(at.password) }
   const owner = 'https://broker.example'
-  const kinds = createConnectors({ credentials: aSigner(), secrets, owner })
+  const kinds = createConnectors({ credentials: aSigner(), secrets, owner, ...HOUSE })
   const target = createTargets(kinds, { orders: { ...at.settings } }).get('orders')
   if (target === undefined) throw new Error('no target')
   return target

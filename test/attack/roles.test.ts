@@ -77,7 +77,9 @@ it.each<[Role, string]>([
 it.each<[Role, string, string]>([
   ['procura_front', 'append_registered', 'decision'],
   ['procura_pdp', 'append_decided', 'issuance'],
+  ['procura_pdp', 'append_decided', 'canary_tripped'],
   ['procura_cdp', 'append_issued', 'decision'],
+  ['procura_cdp', 'append_issued', 'canary_tripped'],
   ['procura_reaper', 'append_issued', 'approval_decided'],
 ])('[WAL-03] %s cannot put an event of another side through %s', async (role, door, type) => {
   expect(await stateOf(role, `select ledger.${door}('main', 0, ${entry(type)})`)).toBe('P0001')

@@ -7,6 +7,7 @@ import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { startBalancer } from '../scenario/balancer.ts'
 import { startBroker } from '../scenario/broker.ts'
 import { aHouse, callers, REFUND, type Run } from '../scenario/house.ts'
+import { aSplit, startSplit } from '../scenario/two-processes.ts'
 
 export type TwoBrokers = Awaited<ReturnType<typeof twoBrokers>>
 
@@ -24,6 +25,18 @@ export async function twoBrokers() {
   balancer.to(...brokers.map(({ port }) => port))
   const issuer = balancer.origin
   return { database, home, brokers, issuer, by: callers(home, issuer) }
+}
+
+/** One that decides and two that deliver, which are what callers of credentials see. */
+export async function twoDelivering(): Promise<TwoBrokers> {
+  const [database, target] = [await freshDatabase(), await freshTarget()]
+  const shop = { url: target.url, database: target.name, ending: target.role('') }
+  const home = await aHouse({ databaseUrl: database.url, shop })
+  const split = await aSplit(database, home, { PROCURA_REQUESTS_PER_SECOND: '5000' })
+  const { issuer, cdps } = await startSplit(split, 2)
+  const [one, two] = cdps
+  if (one === undefined || two === undefined) throw new Error('there are not two')
+  return { database, home, brokers: [one, two], issuer, by: callers(home, issuer) }
 }
 
 export const refund = { tool: 'payments.refund', arguments: REFUND }

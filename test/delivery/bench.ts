@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { downstreamName } from '../../src/delivery/claims.ts'
+import type { ConnectorsOptions } from '../../src/delivery/connectors.ts'
 import { digestOf, sha256 } from '../../src/domain/digest.ts'
 import type { SignedDecision } from '../../src/domain/decision.ts'
 import { newId } from '../../src/domain/ids.ts'
@@ -92,6 +93,12 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     if (performance.now() > deadline) throw new Error('it did not come true')
     await pause(20)
   }
+}
+
+/** What connectors are given of the house, where there is one broker and nobody to wait for. */
+export const HOUSE: Pick<ConnectorsOptions, 'clock' | 'exclusively'> = {
+  clock: now,
+  exclusively: (_name, work) => work(AbortSignal.timeout(4000)),
 }
 
 export const aKey = () => randomBytes(32).toString('base64url')

@@ -134,7 +134,7 @@ describe('making it', () => {
   it('is on record as issued, active, and found again under its id without a secret', async () => {
     const world = await aWorld()
     const { lease, intent } = await issue(world, ORDERS)
-    expect(lease).toMatchObject({ state: 'active', kind: 'postgres', eventId: intent.eventId })
+    expect(lease).toMatchObject({ state: 'active', eventId: intent.eventId })
     expect(await leaves(world.db)).toMatchObject([
       { event_type: 'issuance', event_id: intent.eventId, request_id: 'req-1' },
     ])

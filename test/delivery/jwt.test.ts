@@ -6,14 +6,14 @@ import { createTargets } from '../../src/delivery/targets.ts'
 import type { Intent } from '../../src/domain/lease.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import { keepsItsPromises } from '../contract/connector.ts'
-import { anIntent, ARGS, aSigner, AUDIENCE, ISSUER } from './bench.ts'
+import { anIntent, ARGS, aSigner, AUDIENCE, ISSUER, HOUSE } from './bench.ts'
 
 const signer = aSigner()
 const signal = AbortSignal.timeout(60_000)
 
 function aTarget() {
   const secrets = { use: () => Promise.reject(new Error('none is needed')) }
-  const kinds = createConnectors({ credentials: signer, secrets, owner: 'me' })
+  const kinds = createConnectors({ credentials: signer, secrets, owner: 'me', ...HOUSE })
   const declared = { payments: { connector: 'jwt', audience: AUDIENCE } }
   const target = createTargets(kinds, declared).get('payments')
   if (target === undefined) throw new Error('no target')
@@ -73,7 +73,7 @@ describe('the jwt connector', () => {
 
 describe('the targets', () => {
   const kinds = createConnectors({
-    ...{ credentials: signer, owner: 'me' },
+    ...{ credentials: signer, owner: 'me', ...HOUSE },
     secrets: { use: () => Promise.reject(new Error('none is needed')) },
   })
   it.each([

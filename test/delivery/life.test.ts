@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createCdp } from '../../src/delivery/cdp.ts'
 import { createConnectors } from '../../src/delivery/connectors.ts'
-import { createVault } from '../../src/delivery/seal.ts'
+import { fileKeyStore } from '../../src/delivery/key-store.ts'
+import { createVault, type Secrets } from '../../src/delivery/seal.ts'
 import { createSweeper } from '../../src/delivery/sweep.ts'
 import { createTargets } from '../../src/delivery/targets.ts'
 import { Secret } from '../../src/domain/secret.ts'
-import { aKey, aSigner, until, WHO } from './bench.ts'
+import { decided } from './asked-for.ts'
+import { aKey, aSigner, until, WHO, HOUSE } from './bench.ts'
 import { aPostgresTarget, loginWith, opens, type PostgresTarget } from './postgres-target.ts'
 import { aWorld, stateOf, stop, type World } from './world.ts'
 
@@ -21,11 +23,18 @@ beforeAll(async () => {
 /** The delivering side of `world`, with a real target and a real vault. */
 async function deliveringTo() {
   const { db, ledger, pool, decisions } = world
-  const secrets = createVault({ tenant: 'main', pool, key: new Secret(aKey()) })
+  const keys = fileKeyStore(new Secret(aKey()))
+  const reaping = db.pool('procura_reaper')
+  const secrets = createVault({ tenant: 'main', pool, keys, looks: false })
   await secrets.store('orders', at.password)
-  const kinds = createConnectors({ credentials: aSigner(), secrets, owner: 'test' })
-  const targets = createTargets(kinds, { orders: at.settings })
-  const reaper = { tenant: 'main', pool: db.pool('procura_reaper'), ledger, targets }
+  const targetsWith = (opened: Secrets) => {
+    const signer = { credentials: aSigner(), owner: 'test', ...HOUSE }
+    const kinds = createConnectors({ ...signer, secrets: opened })
+    return createTargets(kinds, { orders: at.settings })
+  }
+  const targets = targetsWith(secrets)
+  const looking = createVault({ tenant: 'main', pool: reaping, keys, looks: true })
+  const reaper = { tenant: 'main', pool: reaping, ledger, targets: targetsWith(looking) }
   return {
     cdp: createCdp({ tenant: 'main', pool, ledger, decisions, targets }),
     sweeper: createSweeper(reaper),
@@ -40,6 +49,7 @@ async function issue(ttl_seconds = 60) {
     ...{ target: 'orders', connector: 'postgres', permissions: at.permissions, ttl_seconds },
   })
   const intent = await cdp.redeem(signed, world.collector.presented)
+  await decided(world.db, intent)
   const issued = await cdp.mint(intent)
   await world.ledger.record(null, async (tx) => {
     const value = await cdp.activate(tx, intent, issued)
@@ -83,5 +93,12 @@ describe('a login of a lease', () => {
     expect(await at.has(intent.downstreamName)).toBe(true)
     await stop(world.db, 'consent', WHO.consent)
     await parts.sweeper.sweepOnce()
+  })
+
+  it('is not looked for where nothing was given for a day: its secret is not to be had', async () => {
+    await world.db.query(`update procura.allowed_at set at = now() - interval '26 h'`)
+    expect(await parts.sweeper.reconcile('orders')).toEqual([])
+    await world.db.query(`update procura.connector_secret set target = 'another'`)
+    await expect(parts.sweeper.reconcile('orders')).rejects.toThrow()
   })
 })

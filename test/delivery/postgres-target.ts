@@ -1,6 +1,6 @@
 /** A real PostgreSQL as a target: prepared with the plan that operators run, and seen as a minted login. */
 import { randomBytes } from 'node:crypto'
-import { Client, DatabaseError } from 'pg'
+import { Client, type ClientConfig, DatabaseError } from 'pg'
 import { afterAll } from 'vitest'
 import { scramVerifier } from '../../src/delivery/connectors/postgres/scram.ts'
 import { targetPlan } from '../../src/delivery/connectors/postgres/plan.ts'
@@ -66,11 +66,10 @@ async function clear(db: TestTarget, admin: string): Promise<void> {
 /** A session as the agent would open it. Not ended by itself. */
 export async function loginWith({ credential }: Issued): Promise<Client> {
   const { host, port, database, username, password } = credential
-  if (!(password instanceof Secret)) throw new TypeError('no password was issued')
-  const client = new Client({
-    ...{ host: String(host), port: Number(port), database: String(database) },
-    ...{ user: String(username), password: password.reveal() },
-  })
+  const isLogin = [host, database, username].every((one) => typeof one === 'string')
+  if (!isLogin || !(password instanceof Secret)) throw new TypeError('no login was issued')
+  const where = { host, port: Number(port), database, user: username } as ClientConfig
+  const client = new Client({ ...where, password: password.reveal() })
   client.on('error', () => undefined)
   await client.connect()
   return client

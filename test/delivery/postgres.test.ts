@@ -9,7 +9,7 @@ import { createTargets, type Target } from '../../src/delivery/targets.ts'
 import type { Intent } from '../../src/domain/lease.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { keepsItsPromises } from '../contract/connector.ts'
-import { anIntent, aSigner, now } from './bench.ts'
+import { anIntent, aSigner, now, HOUSE } from './bench.ts'
 import { aPostgresTarget, loginWith, type PostgresTarget, works } from './postgres-target.ts'
 
 let at: PostgresTarget
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 function aTarget(more: object = {}, owner = 'https://broker.example'): Target {
   const secrets = { use: <T>(_: string, work: (s: Secret) => Promise<T>) => work(at.password) }
-  const kinds = createConnectors({ credentials: aSigner(), secrets, owner })
+  const kinds = createConnectors({ credentials: aSigner(), secrets, owner, ...HOUSE })
   const target = createTargets(kinds, { orders: { ...at.settings, ...more } }).get('orders')
   if (target === undefined) throw new Error('no target')
   return target
@@ -248,7 +248,7 @@ describe('the broker at the target', () => {
 
   it('says that nothing was made when nobody answers, or the password is wrong', async () => {
     const wrong = { use: <T>(_: string, work: (s: Secret) => Promise<T>) => work(new Secret('no')) }
-    const kinds = createConnectors({ credentials: aSigner(), secrets: wrong, owner: 'me' })
+    const kinds = createConnectors({ credentials: aSigner(), secrets: wrong, owner: 'me', ...HOUSE })
     const locked = createTargets(kinds, { orders: at.settings }).get('orders')
     for (const target of [aTarget({ port: 1 }), locked]) {
       const error = await issue(orders(), target).catch((caught: unknown) => caught)

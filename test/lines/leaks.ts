@@ -2,10 +2,16 @@
 import { expect } from 'vitest'
 import type { TwoBrokers } from './world.ts'
 
+/** Where it is looked. */
+export interface Places {
+  readonly brokers: readonly Pick<TwoBrokers['brokers'][number], 'stdout' | 'stderr'>[]
+  readonly database: Pick<TwoBrokers['database'], 'query'>
+}
+
 /** Of very many, these are enough: they are all treated alike. */
 const LOOKED_FOR = 120
 
-export async function checkLeaks(two: TwoBrokers, secrets: ReadonlySet<string>): Promise<void> {
+export async function checkLeaks(two: Places, secrets: ReadonlySet<string>): Promise<void> {
   const places = { ...outputs(two), ...(await dump(two)) }
   const all = [...secrets]
   const step = Math.max(1, Math.floor(all.length / LOOKED_FOR))
@@ -18,7 +24,7 @@ export async function checkLeaks(two: TwoBrokers, secrets: ReadonlySet<string>):
   }
 }
 
-function outputs({ brokers }: TwoBrokers): Record<string, string> {
+function outputs({ brokers }: Places): Record<string, string> {
   return {
     stdout: brokers.map(({ stdout }) => stdout()).join(''),
     stderr: brokers.map(({ stderr }) => stderr()).join(''),
@@ -26,7 +32,7 @@ function outputs({ brokers }: TwoBrokers): Record<string, string> {
 }
 
 /** Every row of every table, as text. */
-async function dump({ database }: TwoBrokers): Promise<Record<string, string>> {
+async function dump({ database }: Places): Promise<Record<string, string>> {
   const tables = await database.query<{ name: string }>(
     `select format('%I.%I', schemaname, tablename) as name from pg_tables
      where schemaname in ('procura', 'ledger')`,

@@ -11,7 +11,8 @@ export interface Pinned {
   readonly version?: string
   readonly resolved?: string
   readonly integrity?: string
-  readonly license?: string
+  /** Of several, whichever one likes. */
+  readonly license?: string | readonly { readonly type: string }[]
   readonly dev?: boolean
   readonly optional?: boolean
   readonly link?: boolean

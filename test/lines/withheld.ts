@@ -11,7 +11,10 @@ export interface Withheld {
   readonly release: () => Promise<void>
 }
 
-export async function withhold({ database }: World, table: string): Promise<Withheld> {
+export async function withhold(
+  { database }: Pick<World, 'database'>,
+  table: string,
+): Promise<Withheld> {
   const client = new Client({ connectionString: withDatabase(inject('adminUrl'), database.name) })
   await client.connect()
   await client.query(`begin; lock table ${table} in share mode`)

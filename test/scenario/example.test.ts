@@ -6,16 +6,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 
-const MAIN = join(import.meta.dirname, '..', '..', 'examples', 'handing-on', 'main.ts')
+const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples')
 const folder = mkdtempSync(join(tmpdir(), 'procura-example-'))
 chmodSync(folder, 0o755) // When root runs the tests, somebody else runs the server.
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-it('two workers do what each was handed and nothing else, and nothing is left', async () => {
+async function run(example: string): Promise<string> {
   const env = { PATH: process.env['PATH'], PROCURA_DATA: folder }
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const main = join(EXAMPLES, example, 'main.ts')
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const chunks: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -23,6 +24,11 @@ it('two workers do what each was handed and nothing else, and nothing is left', 
   const [code] = (await once(child, 'close')) as [number]
   const output = Buffer.concat(chunks).toString()
   expect(code, output).toBe(0)
+  return output
+}
+
+it('two workers do what each was handed and nothing else, and nothing is left', async () => {
+  const output = await run('handing-on')
   for (const told of [
     /handed on +sales-counter: public\.orders, 2 calls, depth 1 · dlg_/,
     /handed on +city-lister: public\.customers, 5 calls/,
@@ -39,4 +45,16 @@ it('two workers do what each was handed and nothing else, and nothing is left', 
     expect(output).toMatch(told)
   }
   expect(existsSync(join(folder, 'example'))).toBe(false)
+}, 120_000)
+
+it('[TOK-08] a service in three languages acts once, on exactly the call that was allowed', async () => {
+  const output = await run('payments-target')
+  const missing = /^left out +Python/m.test(output) ? ['Python'] : []
+  for (const name of ['Express', 'node:http', 'Python'].filter((it) => !missing.includes(it))) {
+    const told = (label: string, what: string) => new RegExp(`^${label} +${name} ${what}`, 'm')
+    expect(output).toMatch(told('more', '403 .*args_(hash|mismatch)'))
+    expect(output).toMatch(told('as allowed', '200 .*"refunded": ?900.*"dec_'))
+    expect(output).toMatch(told('again', '401 .*already_redeemed'))
+  }
+  expect(existsSync(join(folder, 'example-payments'))).toBe(false)
 }, 120_000)

@@ -26,6 +26,10 @@ export interface House {
   readonly env: Readonly<Record<string, string>>
   readonly people: DevIssuer
   readonly serviceKey: Key
+  /** Seals what its shop is guarded with anew, with the seal in this folder. */
+  readonly sealWith: (keysDir: string) => Promise<void>
+  /** What it is guarded with. */
+  readonly guarded: Secret
 }
 
 export interface HouseOptions {
@@ -46,8 +50,10 @@ export async function aHouse({ databaseUrl, shop }: HouseOptions): Promise<House
   await createKeys(keysDir)
   const serviceKey = generateKey()
   const orders = await prepareOrders(shop.url, shop)
-  const where = { databaseUrl: new Secret(databaseUrl), tenant: 'main', keysDir, sealKey: null }
-  await sealTarget(where, ORDERS_TARGET, orders.admin.password)
+  const where = { databaseUrl: new Secret(databaseUrl), tenant: 'main', sealKey: null }
+  const sealWith = (folder: string) =>
+    sealTarget({ ...where, keysDir: folder }, ORDERS_TARGET, orders.admin.password)
+  await sealWith(keysDir)
 
   const trust = join(dataDir, 'trust.yaml')
   writeFileSync(trust, JSON.stringify(devTrust(people, orders, serviceKey)))
@@ -55,7 +61,8 @@ export async function aHouse({ databaseUrl, shop }: HouseOptions): Promise<House
     ...{ DATABASE_URL: databaseUrl, PROCURA_DATA: dataDir, PROCURA_TRUST: trust },
     PROCURA_POLICIES: policiesFor(shop.ending, dataDir),
   }
-  return { dataDir, keysDir, env, people, serviceKey }
+  const guarded = orders.admin.password
+  return { dataDir, keysDir, env, people, serviceKey, sealWith, guarded }
 }
 
 /** What is shipped, with the names that this shop's roles have on a server that others use too. */

@@ -1,4 +1,4 @@
-/** Two brokers on one database, and a consent that is good for one call. */
+/** Two who mint on one database, and a consent that is good for one call. */
 import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,17 +11,14 @@ import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { startBalancer } from './balancer.ts'
 import { startBroker } from './broker.ts'
 import { aHouse, aRun, callers, eventually, REFUND, REFUNDING } from './house.ts'
+import type { Place } from './shapes.ts'
+import { aSplit, startSplit } from './two-processes.ts'
 
 const CALLS = 20
 
-it('of twenty calls at once over two brokers on one use, one succeeds, and the ledger verifies', async () => {
-  const [database, target, balancer] = [
-    await freshDatabase(),
-    await freshTarget(),
-    await startBalancer(),
-  ]
-  const shop = { url: target.url, database: target.name, ending: target.role('') }
-  const home = await aHouse({ databaseUrl: database.url, shop })
+/** Two replicas behind a balancer. */
+async function twoBrokers({ home }: Place) {
+  const balancer = await startBalancer()
   const env = { ...home.env, PROCURA_ISSUER: balancer.origin }
   const brokers = await Promise.all([
     startBroker(env),
@@ -29,34 +26,58 @@ it('of twenty calls at once over two brokers on one use, one succeeds, and the l
   ])
   balancer.to(...brokers.map(({ port }) => port))
   expect(brokers.map(({ issuer }) => issuer)).toEqual([balancer.origin, balancer.origin])
+  return { issuer: balancer.origin, given: () => balancer.given() }
+}
 
-  const by = callers(home, balancer.origin)
-  const { client } = await aRun(by.as('kim'), balancer.origin, { ...REFUNDING, max_uses: 1 })
-  await client.connect()
-  const ask = { tool: 'payments.refund', arguments: REFUND }
-  const calls = Array.from({ length: CALLS }, () => client.requestCredential(ask))
-  const results = await Promise.allSettled(calls)
+/** One that decides, and two that deliver. */
+async function twoDelivering({ home, database }: Place) {
+  const { issuer, cdps } = await startSplit(await aSplit(database, home), 2)
+  const given = () =>
+    cdps.map(({ stderr }) => stderr().split('"route":"/v1/credentials"').length - 1)
+  return { issuer, given }
+}
 
-  const refusals = results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []))
-  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-  expect(refusals.map((it) => (it instanceof Refused ? it.code : it))).toEqual(
-    Array.from({ length: CALLS - 1 }, () => 'budget_exhausted'),
-  )
-  const [one = 0, two = 0] = balancer.given()
-  expect(Math.min(one, two), 'both brokers were asked').toBeGreaterThan(2)
+it.each([
+  ['two brokers', twoBrokers],
+  ['two delivering processes', twoDelivering],
+])(
+  'of twenty calls at once over %s on one use, one succeeds, and the ledger verifies',
+  async (_two, start) => {
+    const [database, target] = [await freshDatabase(), await freshTarget()]
+    const shop = { url: target.url, database: target.name, ending: target.role('') }
+    const home = await aHouse({ databaseUrl: database.url, shop })
+    const { issuer, given } = await start({ home, database })
 
-  const size = async () => {
-    const [row] = await database.query<{ leaves: number; signed: number }>(
-      `select (select count(*) from ledger.leaf) as leaves,
-              (select max(size) from ledger.checkpoint) as signed`,
+    const by = callers(home, issuer)
+    const { client } = await aRun(by.as('kim'), issuer, { ...REFUNDING, max_uses: 1 })
+    await client.connect()
+    const ask = { tool: 'payments.refund', arguments: REFUND }
+    const calls = Array.from({ length: CALLS }, () => client.requestCredential(ask))
+    const results = await Promise.allSettled(calls)
+
+    const refusals = results.flatMap((it) =>
+      it.status === 'rejected' ? [it.reason as unknown] : [],
     )
-    return row?.leaves === row?.signed ? (row?.leaves ?? null) : null
-  }
-  const leaves = await eventually('a checkpoint over all', size)
-  const key = createPublicKey(readFileSync(join(home.keysDir, 'ledger.key'), 'utf8'))
-  const vkey = vkeyOf(`${new URL(balancer.origin).host}/v1/ledger`, key)
-  const verdict = await verifyLedger(fromDatabase(database.pool('procura_verify'), 'main'), {
-    vkeys: [vkey],
-  })
-  expect(verdict).toMatchObject({ ok: true, entries: leaves })
-})
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(refusals.map((it) => (it instanceof Refused ? it.code : it))).toEqual(
+      Array.from({ length: CALLS - 1 }, () => 'budget_exhausted'),
+    )
+    const [one = 0, two = 0] = given()
+    expect(Math.min(one, two), 'both were asked').toBeGreaterThan(2)
+
+    const size = async () => {
+      const [row] = await database.query<{ leaves: number; signed: number }>(
+        `select (select count(*) from ledger.leaf) as leaves,
+              (select max(size) from ledger.checkpoint) as signed`,
+      )
+      return row?.leaves === row?.signed ? (row?.leaves ?? null) : null
+    }
+    const leaves = await eventually('a checkpoint over all', size)
+    const key = createPublicKey(readFileSync(join(home.keysDir, 'ledger.key'), 'utf8'))
+    const vkey = vkeyOf(`${new URL(issuer).host}/v1/ledger`, key)
+    const verdict = await verifyLedger(fromDatabase(database.pool('procura_verify'), 'main'), {
+      vkeys: [vkey],
+    })
+    expect(verdict).toMatchObject({ ok: true, entries: leaves })
+  },
+)

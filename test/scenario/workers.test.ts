@@ -10,6 +10,7 @@ import { outcomes, refund, signedFor, tally } from '../attack/two-brokers.ts'
 import { freshDatabase, freshTarget, type TestDatabase } from '../pg/database.ts'
 import { type BrokerProcess, startBroker } from './broker.ts'
 import { aHouse, aRun, callers, eventually, type House, REFUNDING } from './house.ts'
+import { aSplit, startSplit } from './two-processes.ts'
 
 const WORKERS = 2
 const LONGEST_SECONDS = 25
@@ -191,4 +192,20 @@ it('refuses more workers than the database has connections for, before any start
   const { home } = await aHome()
   const failure = await startBroker(home.env, ['--workers', '64']).catch((error: unknown) => error)
   expect(String(failure)).toMatch(/64 workers take up to \d+ connections, and the database has \d+/)
+})
+
+it('is one broker as well where deciding and delivering are two processes of several workers', async () => {
+  const { database, home } = await aHome()
+  const split = await aSplit(database, home, { PROCURA_REQUESTS_PER_SECOND: '5000' })
+  const broker = await startSplit(split, 1, ['--workers', String(WORKERS)])
+  for (const one of [broker.pdp, ...broker.cdps]) {
+    expect(one.stdout()).toMatch(/^workers +2$/m)
+    expect(workersOf(one)).toHaveLength(WORKERS)
+  }
+  const run = await aRun(callers(home, broker.issuer).as('kim'), broker.issuer, REFUNDING)
+  await run.client.connect()
+  const calls = Array.from({ length: 12 }, () => run.client.requestCredential(refund))
+  expect(await outcomes(calls)).toEqual({ done: 12 })
+  broker.signal('SIGTERM')
+  expect(await broker.ended).toBe(0)
 })

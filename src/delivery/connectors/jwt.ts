@@ -31,6 +31,7 @@ export function jwt(signer: Signer): Connector<Settings, Permissions> {
     revocation: 'immediate',
     spending: 'enforced',
     senderConstraint: 'dpop',
+    isAtTarget: false,
     ttlSecondsMin: 1,
     settings: Settings,
     permissions: Permissions,

@@ -2,7 +2,7 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { agentBody, revokedBody } from '../bodies.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { PAGE, pageBody, pageOf } from '../page.ts'
 import { by, checkKey, personOf } from '../presented.ts'
 import { anObject, checked, idIn, readObject, readQuery } from '../read.ts'
@@ -28,7 +28,7 @@ const Body = z
 
 const READERS = ['sponsor', 'operator', 'auditor'] as const
 
-export function agents(front: Front): Router {
+export function agents(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'person' } as const
   serve(at, '/v1/agents', { get: list(front), post: register(front) })
@@ -36,7 +36,7 @@ export function agents(front: Front): Router {
   return router
 }
 
-function register(front: Front): Handler {
+function register(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor'])
     checkKey(req)
@@ -50,7 +50,7 @@ function register(front: Front): Handler {
 
 const Query = z.strictObject(PAGE)
 
-function list(front: Front): Handler {
+function list(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, READERS)
     const bound = { caller: person.person.id, path: '/v1/agents' }
@@ -59,14 +59,14 @@ function list(front: Front): Handler {
   }
 }
 
-function find(front: Front): Handler {
+function find(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, READERS)
     res.json(agentBody(await front.agents.find(person, idIn(req, 'agt'))))
   }
 }
 
-function retire(front: Front): Handler {
+function retire(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator'])
     const id = idIn(req, 'agt')

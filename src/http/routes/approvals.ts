@@ -3,14 +3,14 @@ import { type Request, type Response, Router } from 'express'
 import { z } from 'zod'
 import { approvalBody, decidedBody, ownApprovalBody } from '../bodies.ts'
 import { presentsSession } from '../call.ts'
-import type { Front, Verdict } from '../front.ts'
+import type { PdpFront, Verdict } from '../front.ts'
 import { PAGE, pageBody, pageOf } from '../page.ts'
 import { agentOf, by, checkKey, personOf } from '../presented.ts'
 import { checked, DIGEST, idIn, readObject, readQuery, time } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
 import { createWaiting, WAIT } from '../wait.ts'
 
-export function approvals(front: Front): Router {
+export function approvals(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const shared = { router, front, door: 'either' } as const
   const persons = { router, front, door: 'person' } as const
@@ -23,7 +23,7 @@ export function approvals(front: Front): Router {
 const Status = z.enum(['pending', 'approved', 'denied', 'expired', 'cancelled', 'failed'])
 const Query = z.strictObject({ ...PAGE, status: Status.optional(), wait: WAIT })
 
-function list(front: Front): Handler {
+function list(front: PdpFront): Handler {
   const waitFor = createWaiting()
   return async (req, res) => {
     const person = await personOf(front, req, res, ['approver'])
@@ -40,7 +40,7 @@ function list(front: Front): Handler {
 
 const OneQuery = z.strictObject({ wait: WAIT })
 
-function find(front: Front): Handler {
+function find(front: PdpFront): Handler {
   const waitFor = createWaiting()
   return async (req, res) => {
     const look: Look = presentsSession(req)
@@ -54,7 +54,7 @@ function find(front: Front): Handler {
 
 type Look = () => Promise<{ readonly status: string; readonly body: object }>
 
-async function lookAsAgent(front: Front, req: Request, res: Response) {
+async function lookAsAgent(front: PdpFront, req: Request, res: Response) {
   const { instance } = await agentOf(front, req, res)
   return async () => {
     const approval = await front.approvals.findForAgent(instance, idIn(req, 'apr'))
@@ -62,7 +62,7 @@ async function lookAsAgent(front: Front, req: Request, res: Response) {
   }
 }
 
-async function lookAsPerson(front: Front, req: Request, res: Response) {
+async function lookAsPerson(front: PdpFront, req: Request, res: Response) {
   const person = await personOf(front, req, res, ['approver', 'sponsor', 'auditor', 'operator'])
   return async () => {
     const approval = await front.approvals.find(person, idIn(req, 'apr'))
@@ -71,7 +71,7 @@ async function lookAsPerson(front: Front, req: Request, res: Response) {
 }
 
 /** The agent's own act: a person says no instead. */
-function cancel(front: Front): Handler {
+function cancel(front: PdpFront): Handler {
   return async (req, res) => {
     const { instance, act } = await agentOf(front, req, res)
     const id = idIn(req, 'apr')
@@ -90,7 +90,7 @@ const Body = z
     ...{ decision, bindingHash, reason, approvedUntil: approved_until ?? null },
   }))
 
-function decide(front: Front): Handler {
+function decide(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['approver'])
     checkKey(req)

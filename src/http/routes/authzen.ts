@@ -5,14 +5,14 @@ import { BrokerError, PROBLEMS } from '../../domain/problems.ts'
 import type { Act } from '../../domain/request.ts'
 import { type Evaluated, evaluateOne } from '../authzen.ts'
 import { malformed } from '../check-request.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { actOf, presentedBy, serviceOf } from '../presented.ts'
 import { readObject } from '../read.ts'
 import { serve } from '../serve.ts'
 
 const ITEMS_MAX = 64
 
-export function authzen(front: Front): Router {
+export function authzen(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'service' } as const
   serve(at, '/access/v1/evaluation', {
@@ -30,7 +30,7 @@ export function authzen(front: Front): Router {
   return router
 }
 
-async function actIn(front: Front, req: Request, res: Response): Promise<Act> {
+async function actIn(front: PdpFront, req: Request, res: Response): Promise<Act> {
   return actOf(await serviceOf(front, req, res), presentedBy(req, res))
 }
 
@@ -43,7 +43,7 @@ const SEMANTICS: ReadonlyMap<unknown, boolean | null> = new Map([
 ])
 
 /** In order, one after the other. An item that is bad refuses itself and no other. */
-async function evaluateAll(front: Front, act: Act, asked: JsonObject): Promise<object> {
+async function evaluateAll(front: PdpFront, act: Act, asked: JsonObject): Promise<object> {
   const { evaluations, options = {}, ...defaults } = asked
   if (!isObject(options)) throw malformed('options is not an object')
   const ends = SEMANTICS.get(options['evaluations_semantic'])
@@ -64,7 +64,11 @@ async function evaluateAll(front: Front, act: Act, asked: JsonObject): Promise<o
   return { evaluations: answers }
 }
 
-async function evaluateItem(front: Front, act: Act, item: JsonObject | null): Promise<Evaluated> {
+async function evaluateItem(
+  front: PdpFront,
+  act: Act,
+  item: JsonObject | null,
+): Promise<Evaluated> {
   try {
     if (item === null) throw malformed('An evaluation is not an object')
     return await evaluateOne(front, act, item)

@@ -3,7 +3,7 @@ import { Router } from 'express'
 import { z } from 'zod'
 import { BrokerError } from '../../domain/problems.ts'
 import { isId } from '../../domain/ids.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { personOf } from '../presented.ts'
 import { readQuery } from '../read.ts'
 import { serve } from '../serve.ts'
@@ -11,7 +11,7 @@ import { serve } from '../serve.ts'
 const Query = z.strictObject({ include: z.literal('tokens').optional() })
 const OF = ['con', 'dlg', 'dec', 'apr', 'crd'] as const
 
-export function chains(front: Front): Router {
+export function chains(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'person' }, '/v1/chains/:id', {
     get: async (req, res) => {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Terms } from '../../domain/consent.ts'
 import { readConstraints } from '../../domain/constraint-reading.ts'
 import { consentBody, revokedBody } from '../bodies.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { PAGE, pageBody, pageOf } from '../page.ts'
 import { by, checkKey, personOf } from '../presented.ts'
 import { checked, idIn, idOf, PURPOSE, readBy, readObject, readQuery, time } from '../read.ts'
@@ -45,7 +45,7 @@ const Body = z
 
 const READERS = ['sponsor', 'operator', 'auditor'] as const
 
-export function consents(front: Front): Router {
+export function consents(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'person' } as const
   serve(at, '/v1/consents', { get: list(front), post: give(front) })
@@ -53,7 +53,7 @@ export function consents(front: Front): Router {
   return router
 }
 
-function give(front: Front): Handler {
+function give(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor'])
     checkKey(req)
@@ -71,7 +71,7 @@ const Query = z.strictObject({
   status: z.enum(['active', 'used_up', 'expired', 'withdrawn']).optional(),
 })
 
-function list(front: Front): Handler {
+function list(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, READERS)
     const { agent_id: agent = null, status = null, ...page } = readQuery(Query, req)
@@ -81,14 +81,14 @@ function list(front: Front): Handler {
   }
 }
 
-function find(front: Front): Handler {
+function find(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, READERS)
     res.json(consentBody(await front.consents.find(person, idIn(req, 'con'))))
   }
 }
 
-function withdraw(front: Front): Handler {
+function withdraw(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator'])
     const id = idIn(req, 'con')

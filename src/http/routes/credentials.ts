@@ -2,13 +2,13 @@
 import { type Response, Router } from 'express'
 import { z } from 'zod'
 import type { CredentialId } from '../../domain/ids.ts'
-import { bySystem } from '../../domain/request.ts'
+import { bySystem, type CredentialRequest, type Presented } from '../../domain/request.ts'
 import { givenBackBody, issuedBody, leaseBody, pendingBody, refusalOf } from '../bodies.ts'
 import { callOf } from '../call.ts'
-import type { Front } from '../front.ts'
+import type { CdpFront } from '../front.ts'
 import { agentOf, checkKey, presentedBy } from '../presented.ts'
 import { sendProblem } from '../problem.ts'
-import { anObject, idIn, idOf, PURPOSE, read, readQuery } from '../read.ts'
+import { anObject, checked, idIn, idOf, PURPOSE, readObjectIn, readQuery } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
 import { createWaiting, WAIT } from '../wait.ts'
 
@@ -23,7 +23,13 @@ export const CredentialRequestBody = z
   })
   .transform(({ ttl_seconds, ...body }) => ({ ...body, ttlSeconds: ttl_seconds }))
 
-export function credentials(front: Front): Router {
+/** What is asked for, in the octets that were presented. @throws BrokerError 400 or 422 */
+export function readCredentialRequest({ idempotencyKey, body }: Presented): CredentialRequest {
+  checkKey(idempotencyKey)
+  return checked(CredentialRequestBody, readObjectIn(body))
+}
+
+export function credentials(front: CdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'agent' } as const
   serve(at, '/v1/credentials', { post: request(front) })
@@ -32,12 +38,12 @@ export function credentials(front: Front): Router {
 }
 
 /** POST /v1/credentials. Takes the bytes, asks the broker, writes the answer. */
-function request(front: Front): Handler {
+function request(front: CdpFront): Handler {
   return async (req, res) => {
-    const outcome = await front.broker.requestCredential(presentedBy(req, res), () => {
-      checkKey(req)
-      return read(CredentialRequestBody, res)
-    })
+    const presented = presentedBy(req, res)
+    const outcome = await front.broker.requestCredential(presented, () =>
+      readCredentialRequest(presented),
+    )
     switch (outcome.kind) {
       case 'issued':
         if (outcome.credential === null) res.set('Idempotency-Replayed', 'true')
@@ -58,7 +64,7 @@ function request(front: Front): Handler {
 }
 
 /** An answer that did not get out has reached nobody: what was made for it must not live on. */
-function takeBackIfLost(front: Front, res: Response, id: CredentialId): void {
+function takeBackIfLost(front: CdpFront, res: Response, id: CredentialId): void {
   const lost = () => {
     if (res.writableFinished) return
     const taken = front.credentials.undelivered(id, bySystem(callOf(res).requestId))
@@ -74,7 +80,7 @@ const nameOf = (error: unknown) => (error instanceof Error ? error.name : 'unkno
 
 const Query = z.strictObject({ wait: WAIT })
 
-function find(front: Front): Handler {
+function find(front: CdpFront): Handler {
   const waitFor = createWaiting()
   return async (req, res) => {
     const { instance } = await agentOf(front, req, res)
@@ -88,7 +94,7 @@ function find(front: Front): Handler {
   }
 }
 
-function giveBack(front: Front): Handler {
+function giveBack(front: CdpFront): Handler {
   return async (req, res) => {
     const { instance, act } = await agentOf(front, req, res)
     const given = await front.credentials.giveBack(instance, idIn(req, 'crd'), act)

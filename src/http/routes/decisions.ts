@@ -1,7 +1,7 @@
 /** What was decided, why, and what came of it. */
 import { Router } from 'express'
 import { presentsSession } from '../call.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { agentOf, personOf } from '../presented.ts'
 import { idIn } from '../read.ts'
 import { serve } from '../serve.ts'
@@ -9,7 +9,7 @@ import { serve } from '../serve.ts'
 /** What the asking agent is shown; the rest is for those who look into it. */
 const FOR_AGENTS = ['id', 'at', 'answer', 'code', 'level', 'evaluation']
 
-export function decisions(front: Front): Router {
+export function decisions(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'either' }, '/v1/decisions/:id', {
     get: async (req, res) => {

@@ -2,7 +2,7 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { budgetBody, delegationBody } from '../bodies.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { PAGE, pageBody, pageOf } from '../page.ts'
 import { agentOf, checkKey, presentedBy } from '../presented.ts'
 import { checked, idIn, readObject, readQuery } from '../read.ts'
@@ -11,7 +11,7 @@ import { BODY_BYTES_MAX } from '../take-body.ts'
 
 const Body = z.strictObject({ chain: z.string() })
 
-export function delegations(front: Front): Router {
+export function delegations(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'agent' } as const
   serve(at, '/v1/delegations', { get: list(front), post: register(front) })
@@ -19,7 +19,7 @@ export function delegations(front: Front): Router {
   return router
 }
 
-function register(front: Front): Handler {
+function register(front: PdpFront): Handler {
   return async (req, res) => {
     const { instance, act } = await agentOf(front, req, res)
     checkKey(req)
@@ -38,7 +38,7 @@ function register(front: Front): Handler {
 const Query = z.strictObject(PAGE)
 
 /** Newest first, all that have the caller's key on their chain: what it received, and what is below. */
-function list(front: Front): Handler {
+function list(front: PdpFront): Handler {
   return async (req, res) => {
     const { instance } = await agentOf(front, req, res)
     const bound = { caller: instance.session.instance, path: '/v1/delegations' }
@@ -48,7 +48,7 @@ function list(front: Front): Handler {
   }
 }
 
-function find(front: Front): Handler {
+function find(front: PdpFront): Handler {
   return async (req, res) => {
     const { instance } = await agentOf(front, req, res)
     const found = await front.delegations.find(instance, idIn(req, 'dlg'))

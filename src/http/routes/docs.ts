@@ -3,12 +3,12 @@ import { type Request, type Response, Router } from 'express'
 import { parse } from 'yaml'
 import { isObject, type Json } from '../../domain/json.ts'
 import { BrokerError, PROBLEMS } from '../../domain/problems.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { sendPage, text } from '../html.ts'
 import { OAUTH_CODES } from '../oauth-codes.ts'
 import { serve } from '../serve.ts'
 
-export function docs(front: Front): Router {
+export function docs(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'public' } as const
   const yaml = (res: Response) => {
@@ -29,7 +29,7 @@ export function docs(front: Front): Router {
   return router
 }
 
-function sendContents({ contract }: Front, res: Response): void {
+function sendContents({ contract }: PdpFront, res: Response): void {
   const rows = operationsIn(parse(contract) as Json).map(
     ([method, path, summary]) =>
       `<tr><td>${text(method)} ${text(path)}</td><td>${text(summary)}</td></tr>`,

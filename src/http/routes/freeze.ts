@@ -3,7 +3,7 @@ import { Router } from 'express'
 import { z } from 'zod'
 import type { FreezeScope } from '../../domain/entry.ts'
 import { freezeBody } from '../bodies.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { by, checkKey, personOf } from '../presented.ts'
 import { CAUSE, checked, idOf, readObject, TOOL } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
@@ -23,13 +23,13 @@ const Body = z.strictObject({
   reason: z.string().min(1).max(1000),
 })
 
-export function freeze(front: Front): Router {
+export function freeze(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'person' }, '/v1/freeze', { get: list(front), post: change(front) })
   return router
 }
 
-function change(front: Front): Handler {
+function change(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator'])
     checkKey(req)
@@ -45,7 +45,7 @@ function change(front: Front): Handler {
   }
 }
 
-function list(front: Front): Handler {
+function list(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator', 'auditor'])
     res.json({ items: (await front.revocation.frozen(person)).map(freezeBody) })

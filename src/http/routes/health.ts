@@ -1,9 +1,9 @@
 /** For whoever runs this: alive, ready, counted. No name or id of anybody is in it. */
 import { Router } from 'express'
-import type { Front } from '../front.ts'
+import type { BaseFront } from '../front.ts'
 import { serve } from '../serve.ts'
 
-export function health(front: Front): Router {
+export function health(front: BaseFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'public' } as const
   serve(at, '/livez', {

@@ -1,12 +1,12 @@
 /** RFC 7662: whether a credential is live, told to the service that it was minted for. Spends nothing. */
 import { Router } from 'express'
 import { malformed } from '../check-request.ts'
-import type { Front } from '../front.ts'
+import type { CdpFront } from '../front.ts'
 import { serviceOf } from '../presented.ts'
 import { readForm } from '../read.ts'
 import { serve } from '../serve.ts'
 
-export function introspect(front: Front): Router {
+export function introspect(front: CdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'service' }, '/oauth/introspect', {
     post: async (req, res) => {

@@ -1,13 +1,13 @@
 /** The log, for auditors; its checkpoints and their consistency, for everybody. */
 import { Router } from 'express'
 import { z } from 'zod'
-import type { Front, Inclusion } from '../front.ts'
+import type { PdpFront, Inclusion } from '../front.ts'
 import { count } from '../page.ts'
 import { personOf } from '../presented.ts'
 import { idOf, readQuery } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
 
-export function ledger(front: Front): Router {
+export function ledger(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const auditors = { router, front, door: 'person' } as const
   const everybody = { router, front, door: 'public' } as const
@@ -40,7 +40,7 @@ const EntriesQuery = z
     ...{ start, limit, eventType, subject },
   }))
 
-function entries(front: Front): Handler {
+function entries(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['auditor'])
     const found = await front.ledger.entries(person, readQuery(EntriesQuery, req))
@@ -64,7 +64,7 @@ const InclusionQuery = z
     ...{ leaf: at === undefined ? { eventId } : { index: at }, size },
   }))
 
-function inclusion(front: Front): Handler {
+function inclusion(front: PdpFront): Handler {
   return async (req, res) => {
     await personOf(front, req, res, ['auditor'])
     const proof = await front.ledger.inclusion(readQuery(InclusionQuery, req))
@@ -85,7 +85,7 @@ function proofFile({ index: at, hashes, checkpoint }: Inclusion): string {
 
 const ConsistencyQuery = z.strictObject({ from: index, to: index })
 
-function consistency(front: Front): Handler {
+function consistency(front: PdpFront): Handler {
   return async (req, res) => {
     const { from, to } = readQuery(ConsistencyQuery, req)
     const { hashes, checkpoint } = await front.ledger.consistency(from, to)

@@ -2,7 +2,8 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { redemptionBody } from '../bodies.ts'
-import type { Front, Spending } from '../front.ts'
+import type { CdpFront } from '../front.ts'
+import type { Spending } from '../front-delivering.ts'
 import { by, checkKey, serviceOf } from '../presented.ts'
 import { checked, DIGEST, readObject, TOOL } from '../read.ts'
 import { serve } from '../serve.ts'
@@ -22,7 +23,7 @@ const Body = z
     ...{ token, tool, argsHash, dpop },
   }))
 
-export function redemptions(front: Front): Router {
+export function redemptions(front: CdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'service' }, '/v1/redemptions', {
     post: async (req, res) => {

@@ -2,7 +2,7 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { reachBody, revokedBody } from '../bodies.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { by, checkKey, personOf } from '../presented.ts'
 import { CAUSE, checked, idIn, idOf, readObject, readQuery } from '../read.ts'
 import { type Handler, serve } from '../serve.ts'
@@ -20,7 +20,7 @@ const Body = z
   .transform(({ reason = null, ...body }) => ({ ...body, reason }))
 const Query = z.strictObject({ dry_run: z.enum(['true', 'false']).optional() })
 
-export function revocations(front: Front): Router {
+export function revocations(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'person' } as const
   serve(at, '/v1/revocations', { post: revoke(front) })
@@ -28,7 +28,7 @@ export function revocations(front: Front): Router {
   return router
 }
 
-function revoke(front: Front): Handler {
+function revoke(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator'])
     checkKey(req)
@@ -46,7 +46,7 @@ function revoke(front: Front): Handler {
   }
 }
 
-function find(front: Front): Handler {
+function find(front: PdpFront): Handler {
   return async (req, res) => {
     const person = await personOf(front, req, res, ['sponsor', 'operator', 'auditor'])
     res.json(revokedBody(await front.revocation.find(person, idIn(req, 'rev'))))

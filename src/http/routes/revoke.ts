@@ -2,12 +2,12 @@
 import { Router } from 'express'
 import { callOf } from '../call.ts'
 import { malformed } from '../check-request.ts'
-import type { Front } from '../front.ts'
+import type { PdpFront } from '../front.ts'
 import { actOf, presentedBy } from '../presented.ts'
 import { readForm } from '../read.ts'
 import { serve } from '../serve.ts'
 
-export function revoke(front: Front): Router {
+export function revoke(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   serve({ router, front, door: 'either' }, '/oauth/revoke', {
     post: async (req, res) => {

@@ -2,7 +2,7 @@
 import { Router } from 'express'
 import type { Response } from 'express'
 import { BrokerError } from '../../domain/problems.ts'
-import { type Front, KEY_SETS } from '../front.ts'
+import { type PdpFront, KEY_SETS } from '../front.ts'
 import { BODY_BYTES_MAX } from '../take-body.ts'
 import { type Method, type Handler, serve } from '../serve.ts'
 
@@ -12,7 +12,7 @@ const CLIENT_ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
 ]
 
-export function wellKnown(front: Front): Router {
+export function wellKnown(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const documents: Record<string, () => object> = {
     'oauth-authorization-server': () => sessionIssuer(front),
@@ -44,7 +44,7 @@ export function wellKnown(front: Front): Router {
 
 const cacheable = (res: Response) => res.set('Cache-Control', 'public, max-age=300')
 
-function sessionIssuer({ issuer }: Front) {
+function sessionIssuer({ issuer }: PdpFront) {
   return {
     issuer,
     token_endpoint: `${issuer}/oauth/token`,
@@ -67,7 +67,7 @@ function sessionIssuer({ issuer }: Front) {
   }
 }
 
-function credentialIssuer({ issuer }: Front) {
+function credentialIssuer({ issuer }: PdpFront) {
   return {
     issuer: `${issuer}/credentials`,
     jwks_uri: jwksUri(issuer, 'credentials'),
@@ -78,7 +78,7 @@ function credentialIssuer({ issuer }: Front) {
   }
 }
 
-function protectedResource({ issuer }: Front) {
+function protectedResource({ issuer }: PdpFront) {
   return {
     resource: issuer,
     authorization_servers: [issuer],
@@ -89,7 +89,7 @@ function protectedResource({ issuer }: Front) {
   }
 }
 
-function authzenConfiguration({ issuer }: Front) {
+function authzenConfiguration({ issuer }: PdpFront) {
   return {
     policy_decision_point: issuer,
     access_evaluation_endpoint: `${issuer}/access/v1/evaluation`,
@@ -97,7 +97,7 @@ function authzenConfiguration({ issuer }: Front) {
   }
 }
 
-function ownConfiguration({ issuer, metadata }: Front) {
+function ownConfiguration({ issuer, metadata }: PdpFront) {
   const { ledger, dpopNonce, version, rootSecondsMax } = metadata
   return {
     api_version: version,
