@@ -1,7 +1,7 @@
 /** One call through the broker, start to finish: checked, spent, sent with the secret, looked through. */
 import { canonicalPath } from '../domain/http-path.ts'
 import { BrokerError } from '../domain/problems.ts'
-import { isOpenTo } from './connectors/http.ts'
+import { isItsSecrets, isOpenTo } from './connectors/http.ts'
 import { Permissions, Settings, tokenUrlOf } from './connectors/http/settings.ts'
 import type { TokenEndpoint } from './proxy/client-credentials.ts'
 import type { Live } from './proxy/live.ts'
@@ -11,6 +11,7 @@ import { sameCall } from './proxy/matching.ts'
 import type { Places } from './proxy/places.ts'
 import { fromSystem, pin, type Resolve } from './proxy/resolve.ts'
 import { spendOnCall } from './proxy/spending.ts'
+import { checkThere, type Declared, denied, settingsIn } from './proxy/target.ts'
 
 export interface Proxy {
   /**
@@ -23,15 +24,14 @@ export interface Proxy {
 export interface ProxyOptions extends Calling {
   readonly live: Live
   readonly places: Places
-  /** As the trust file declares them, of whatever connector. */
-  readonly targets: Readonly<Record<string, { readonly connector: string }>>
+  readonly targets: Declared
   /** In place of the system's, for tests. */
   readonly resolve?: Resolve
 }
 
 export function createProxy(options: ProxyOptions): Proxy {
   const { live, places, resolve = fromSystem } = options
-  const settings = settingsIn(options.targets)
+  const settings = settingsIn(options.targets, 'http', Settings)
 
   return {
     async call(lease, { instance, called, act }) {
@@ -42,6 +42,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       const path = canonicalPath(called.path)
       if (path === null || !isOpenTo(found.settings, { method: called.method, path }))
         throw denied()
+      if (isItsSecrets(found.settings, found.permissions)) throw denied()
       const base = new URL(found.settings.base_url)
       const pinned = await pin(base.hostname, found.settings.private_addresses, resolve)
       const tokenEndpoint = await tokenEndpointOf(found.settings, resolve)
@@ -51,7 +52,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (same === null) throw new BrokerError('args_mismatch')
 
       // Spend it, once and on record, before anything is sent. From here on it was used.
-      const leave = places.enter(found.intent.target, found.settings.concurrency)
+      checkThere(called)
+      const leave = places.enter(found.intent, found.settings.concurrency)
       try {
         await spendOnCall(options, instance, found.intent.lease, act)
       } catch (error) {
@@ -83,13 +85,4 @@ async function tokenEndpointOf(
   if (address === null) return null
   const url = new URL(address)
   return { url, ca, pinned: await pin(url.hostname, private_addresses, resolve) }
-}
-
-const denied = () => new BrokerError('target_denied', { shown: { reason: 'call' } })
-
-function settingsIn(targets: ProxyOptions['targets']): ReadonlyMap<string, Settings> {
-  const proxied = Object.entries(targets).filter(([, { connector }]) => connector === 'http')
-  return new Map(
-    proxied.map(([name, { connector: _, ...settings }]) => [name, Settings.parse(settings)]),
-  )
 }

@@ -3,10 +3,19 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Meter } from '../domain/meter.ts'
 import { within } from './deadline.ts'
+import { STOPPED } from './leases.ts'
 import { NotAskedFor } from './seal.ts'
 import type { Targets } from './targets.ts'
 
 const LIST_MS = 5000
+
+/**
+ * Spent on a statement that may still run, as nothing has stopped it: the longest takes ten minutes,
+ * and its login seconds before and after.
+ */
+const RUNNING = `l.connector = 'postgres-exact' and l.state = 'redeemed'
+  and l.ended_at > clock_timestamp() - interval '11 min'
+  and not exists (select from procura.stop s where ${STOPPED})`
 
 export interface Reconciling {
   readonly tenant: string
@@ -29,9 +38,9 @@ export async function reconcile(
   const there = await within(LIST_MS, (signal) => target.listOwn(signal)).catch(unlessUnused)
   if (there.length === 0) return []
   const rows = await ask<{ name: string }>(pool, {
-    text: `select downstream_name as name from procura.lease
-           where tenant = $1 and downstream_name = any($2::text[])
-             and state in ('minting', 'active', 'revoke_pending')`,
+    text: `select l.downstream_name as name from procura.lease l
+           where l.tenant = $1 and l.downstream_name = any($2::text[])
+             and (l.state in ('minting', 'active', 'revoke_pending') or ${RUNNING})`,
     values: [tenant, there],
   })
   const ours = new Set(rows.map((row) => row.name))
@@ -46,7 +55,7 @@ export async function reconcile(
   return orphans
 }
 
-/** Where nothing was given for a day nothing of ours lives, and its secret is not to be had. */
+/** Where nothing was given for eight days nothing of ours lives, and its secret is not to be had. */
 function unlessUnused(error: unknown): string[] {
   if (error instanceof NotAskedFor) return []
   throw error

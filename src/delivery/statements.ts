@@ -7,12 +7,14 @@ import type { Act } from '../domain/request.ts'
 import { ExactPermissions, ExactSettings } from './connectors/postgres/exact.ts'
 import { type Refused, type Rows, runStatement, TooLarge } from './connectors/postgres/statement.ts'
 import { postgres } from './connectors/postgres.ts'
-import { within } from './deadline.ts'
+import { NoEffect, PartlyRevoked } from './connector.ts'
+import { isTimeout, within } from './deadline.ts'
 import type { Live } from './proxy/live.ts'
 import type { LiveLease } from './proxy/live-lease.ts'
 import type { Answer, Called, Caller, Calling } from './proxy/making.ts'
 import type { Places } from './proxy/places.ts'
 import { recordOutcome, spendOnCall } from './proxy/spending.ts'
+import { checkThere, type Declared, denied, settingsIn } from './proxy/target.ts'
 import { watched } from './proxy/watched.ts'
 
 /** The one address below a lease: what is posted to it are the arguments, as they were approved. */
@@ -20,8 +22,7 @@ const PATH = '/query'
 const [LOGIN_MS, END_MS] = [6000, 5000]
 
 export interface StatementsOptions extends Calling {
-  /** As the trust file declares them, of whatever connector. */
-  readonly targets: Readonly<Record<string, { readonly connector: string }>>
+  readonly targets: Declared
   readonly live: Live
   readonly places: Places
   /** The broker's own origin: what it marks its logins by. */
@@ -38,7 +39,7 @@ export interface Statements {
 
 export function createStatements(options: StatementsOptions): Statements {
   const { places } = options
-  const settings = settingsIn(options.targets)
+  const settings = settingsIn(options.targets, 'postgres-exact', ExactSettings)
   return {
     async call(lease, { instance, called, act }) {
       // What is it for?
@@ -50,7 +51,8 @@ export function createStatements(options: StatementsOptions): Statements {
       const statement = statementIn(called.body, found)
 
       // Spend it, once and on record, before anything is made. From here on it was used.
-      const leave = places.enter(found.intent.target, found.settings.concurrency)
+      checkThere(called)
+      const leave = places.enter(found.intent, found.settings.concurrency)
       try {
         await spendOnCall(options, instance, found.intent.lease, act)
         return await run({ options, called, act, statement, ...found })
@@ -74,8 +76,6 @@ function foundFor(targets: ReadonlyMap<string, ExactSettings>, { intent }: LiveL
   if (settings === undefined || !permissions.success) throw denied()
   return { intent, settings, permissions: permissions.data }
 }
-
-const denied = () => new BrokerError('target_denied', { shown: { reason: 'call' } })
 
 /** @throws BrokerError `args_mismatch` */
 function statementIn(body: Uint8Array, { intent, permissions }: Found): string {
@@ -102,7 +102,7 @@ interface Running extends Found {
   readonly statement: string
 }
 
-/** However it goes, the login is ended before anything is answered; what cannot be, is found by its name. */
+/** However it goes, the login is ended before anything is answered; one that stays is on record. */
 async function run({ options, called, act, statement, ...found }: Running): Promise<Answer> {
   const { secrets, owner, live, trouble } = options
   const { intent, settings, permissions } = found
@@ -115,6 +115,7 @@ async function run({ options, called, act, statement, ...found }: Running): Prom
     ...{ lease: intent.lease, left: called.left, headMs: totalMs, totalMs },
   })
   let isSent = false
+  let isMade = true
   let reason: string | null = null
   try {
     const made = await within(LOGIN_MS, (signal) =>
@@ -123,17 +124,40 @@ async function run({ options, called, act, statement, ...found }: Running): Prom
     isSent = true
     return answered(await runStatement(made, settings, statement, call.signal))
   } catch (cause) {
-    reason = call.cutBy() ?? (cause instanceof TooLarge ? 'too_large' : 'downstream_failed')
+    isMade = !(cause instanceof NoEffect)
+    reason = call.cutBy() ?? reasonOf(cause)
     throw failureOf(cause, reason)
   } finally {
     call.end()
-    await within(END_MS, (signal) => logins.revoke(downstreamName, at, signal)).catch(
-      (error: unknown) => trouble?.(error),
-    )
+    const end = () => within(END_MS, (signal) => logins.revoke(downstreamName, at, signal))
+    const isLeft = isMade && !(await isEnded(end, trouble))
     const observed = outcomeOf(isSent, reason)
     const upstream = observed === 'occurred' ? 'answered' : null
-    await recordOutcome(options, intent, act, { observed, upstream, reason })
+    const told = isLeft ? 'login_left' : reason
+    await recordOutcome(options, intent, act, { observed, upstream, reason: told })
   }
+}
+
+/** Tried twice, unless it is an operator's to do. */
+async function isEnded(
+  end: () => Promise<unknown>,
+  trouble: StatementsOptions['trouble'],
+  isAgain = false,
+): Promise<boolean> {
+  try {
+    await end()
+    return true
+  } catch (error) {
+    trouble?.(error)
+    if (isAgain || error instanceof PartlyRevoked) return false
+    return await isEnded(end, trouble, true)
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof TooLarge) return 'too_large'
+  const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
+  return isLate ? 'downstream_timeout' : 'downstream_failed'
 }
 
 const either = (one: AbortSignal, other: AbortSignal) => AbortSignal.any([one, other])
@@ -166,11 +190,4 @@ function failureOf(cause: unknown, reason: string): BrokerError {
   if (reason === 'revoked') return new BrokerError('credential_gone', { cause })
   if (reason === 'downstream_timeout') return new BrokerError('downstream_timeout', { cause })
   return new BrokerError('downstream_failed', { cause, shown: { reason } })
-}
-
-function settingsIn(targets: StatementsOptions['targets']): ReadonlyMap<string, ExactSettings> {
-  const exact = Object.entries(targets).filter(([, it]) => it.connector === 'postgres-exact')
-  return new Map(
-    exact.map(([name, { connector: _, ...settings }]) => [name, ExactSettings.parse(settings)]),
-  )
 }

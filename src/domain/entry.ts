@@ -115,7 +115,10 @@ export interface Proxied {
   readonly observed: 'occurred' | 'none' | 'unknown'
   /** `2xx`; `null` where nobody answered. */
   readonly upstream: string | null
-  /** Why the answer did not reach its caller whole; `secret_reflected` if it had the secret in it. */
+  /**
+   * Why the answer did not reach its caller whole: `secret_reflected` if it had the secret in it. Or
+   * `login_left`: something that was made for the call could not be ended.
+   */
   readonly reason: string | null
 }
 

@@ -58,6 +58,16 @@ describe('the http connector', () => {
     await expect(issue({ ...PERMISSIONS, ...of })).rejects.toThrow(NoEffect)
   })
 
+  it('[PRX-08] gives nothing for a call that sends a parameter where the secret goes', async () => {
+    const settings = { ...SETTINGS, inject: { query: 'key' } }
+    await issue({ ...PERMISSIONS, query: { keys: 'mine' } }, settings)
+    for (const name of ['key', 'Key']) {
+      const query = { [name]: 'mine' }
+      await expect(issue({ ...PERMISSIONS, query }, settings)).rejects.toThrow(NoEffect)
+      await issue({ ...PERMISSIONS, query })
+    }
+  })
+
   it.each([
     ['http without saying so', { base_url: 'http://api.example' }],
     ['another scheme', { base_url: 'ftp://api.example' }],

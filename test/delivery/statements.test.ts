@@ -1,92 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { canonical, type JsonObject } from '../../src/domain/json.ts'
-import { digestOf } from '../../src/domain/digest.ts'
 import { ProvenInstance } from '../../src/domain/instance.ts'
-import type { Intent } from '../../src/domain/lease.ts'
-import { bySystem } from '../../src/domain/request.ts'
-import type { Secret } from '../../src/domain/secret.ts'
-import { createCalls } from '../../src/delivery/calls.ts'
-import { createLog } from '../../src/ledger/log.ts'
-import { NOTHING_TO_SEAL } from '../../src/ledger/sealed.ts'
-import { freshDatabase, type TestDatabase } from '../pg/database.ts'
-import { anIntent, ISSUER, now, until, WHO } from './bench.ts'
-import { aPostgresTarget, type PostgresTarget } from './postgres-target.ts'
-import { leaves, stop } from './world.ts'
+import { until } from './bench.ts'
+import type { PostgresTarget } from './postgres-target.ts'
+import { act, aStatementWorld, called, instance, type StatementWorld } from './statement-world.ts'
+import { stop } from './world.ts'
 
-let db: TestDatabase
 let at: PostgresTarget
+let db: StatementWorld['db']
+let aReplica: StatementWorld['aReplica']
+let aLease: StatementWorld['aLease']
+let ask: StatementWorld['ask']
+let told: StatementWorld['told']
+let usages: StatementWorld['usages']
 beforeAll(async () => {
-  db = await freshDatabase()
-  at = await aPostgresTarget()
+  ;({ at, db, aReplica, aLease, ask, told, usages } = await aStatementWorld())
 })
-
-const troubles: unknown[] = []
-
-function aReplica(more: object = {}) {
-  const pool = db.pool('procura_cdp')
-  const base = { tenant: 'main', pool, trouble: (error: unknown) => troubles.push(error) }
-  return createCalls({
-    ...base,
-    ledger: createLog({ tenant: 'main', pool, door: 'append_issued', sealer: NOTHING_TO_SEAL }),
-    secrets: { use: <T>(_: string, work: (secret: Secret) => Promise<T>) => work(at.password) },
-    targets: { orders: { ...at.settings, connector: 'postgres-exact', ...more } },
-    ...{ clock: now, owner: ISSUER },
-  })
-}
-
-const instance = ProvenInstance.proven(
-  {
-    ...{ ...WHO, model: null, jti: 'ses-1', tokenHash: 'hash', expiresAt: now(), delegation: null },
-    authority: { scopes: [], purpose: 'support', constraints: [] },
-  },
-  'jkt',
-)
-
-/** An active lease for exactly this statement. */
-async function aLease(sql: string, permissions: object = {}, of: Partial<Intent> = {}) {
-  const args = { sql, why: 'tëst' }
-  const intent = anIntent({
-    ...{ target: 'orders', connector: 'postgres-exact', senderConstraint: 'proxy', jkt: 'jkt' },
-    ...{ argsHash: digestOf(args), ...of },
-    permissions: { ...at.permissions, statement: 'sql', ...permissions },
-  })
-  const { lease, decision, connector, target, downstreamName, issuedAt, expiresAt } = intent
-  await db.query(
-    `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
-       sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at)
-     values ('main', $1, $2, 'active', $3, $4, $5, $6, $7, $8, $9, 'jkt', $10, 0, $11, $12)`,
-    [
-      ...[lease, decision, connector, target, downstreamName],
-      ...[WHO.sponsor, WHO.agent, WHO.instance, WHO.consent],
-      ...[intent, issuedAt, expiresAt],
-    ],
-  )
-  return { intent, args }
-}
-
-interface Asked {
-  readonly intent: Intent
-  readonly args: JsonObject
-}
-const left = new AbortController().signal
-const called = ({ intent, args }: Asked, of: object = {}) => ({
-  ...{ lease: intent.lease, method: 'POST', path: '/query', query: '', headers: {}, left },
-  ...{ body: Buffer.from(canonical(args)), ...of },
-})
-const act = bySystem('req-1')
-const ask = (asked: Asked, of: object = {}, replica = aReplica()) =>
-  replica.call(instance, called(asked, of), act)
-const told = async (asked: Asked, of: object = {}, replica = aReplica()) => {
-  const { status, first, more } = await ask(asked, of, replica)
-  expect(more).toBeNull()
-  return { status, body: JSON.parse(Buffer.from(first).toString()) as JsonObject }
-}
-const usages = async ({ intent }: Asked) =>
-  (await leaves(db)).filter(
-    (leaf) =>
-      leaf.event_type === 'usage' && JSON.stringify(leaf['credential']).includes(intent.lease),
-  )
 
 describe('an approved statement', () => {
   it('is run by the broker, and its rows are passed on as the server wrote them', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { BrokerError } from '../../src/domain/problems.ts'
 import type { Front } from '../../src/http/front.ts'
 import type { ProxiedAnswer } from '../../src/http/front-delivering.ts'
 import { aFront, HEADERS, serving } from '../fakes/front.ts'
@@ -14,6 +15,35 @@ function answering(answer: Partial<ProxiedAnswer>): Front {
 
 const call = <T>(front: Front, read: (response: Response) => Promise<T>) =>
   serving(front, async ({ url }) => await read(await fetch(url + PATH, { headers: HEADERS.agent })))
+
+describe('a caller who leaves', () => {
+  it('is noticed, also while it is still being found out who calls', async () => {
+    const front = aFront()
+    const gone = new AbortController()
+    let isGone: () => void = () => undefined
+    const closed = new Promise<void>((resolve) => (isGone = resolve))
+    const authenticate: Front['identity']['authenticate'] = async (presented) => {
+      gone.abort()
+      await closed
+      return await front.identity.authenticate(presented)
+    }
+    let tell: (hasLeft: boolean) => void = () => undefined
+    const hasLeft = new Promise<boolean>((resolve) => (tell = resolve))
+    const proxy: Front['proxy'] = {
+      call(_instance, { left }) {
+        tell(left.aborted)
+        return Promise.reject(new BrokerError('unavailable'))
+      },
+    }
+    const identity = { ...front.identity, authenticate }
+    await serving({ ...front, identity, proxy }, async ({ url, server }) => {
+      server.on('request', (_request, response) => response.once('close', isGone))
+      const { signal } = gone
+      await expect(fetch(url + PATH, { headers: HEADERS.agent, signal })).rejects.toThrow()
+      expect(await hasLeft).toBe(true)
+    })
+  })
+})
 
 describe('what is passed on of a call', () => {
   it('begins when the target has begun to answer, before anything of it is there', async () => {

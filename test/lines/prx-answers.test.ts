@@ -148,19 +148,23 @@ describe('what comes back', () => {
     ]
   it.each(forms)('[PRX-14] is withheld with the secret in it, %s', async (_how, api, form) => {
     const secret = w.secrets.get(api) ?? ''
-    const reflected = (header = '') => form(header, secret)
+    const basic = `Basic ${Buffer.from(secret).toString('base64')}`
+    let [sent, reflected] = ['', '']
     for (const where of ['body', 'header', 'pieces'] as const) {
       upstream.answer = ({ headers }, response) => {
-        const text = reflected(headers.authorization)
-        if (where === 'header') response.setHeader('X-Untold', text).end('fine')
-        else if (where === 'body') response.end(`before ${text} after`)
-        else inPieces(response, `before ${text} after`)
+        sent = headers.authorization ?? ''
+        reflected = form(sent, secret)
+        if (where === 'header') response.setHeader('X-Untold', reflected).end('fine')
+        else if (where === 'body') response.end(`before ${reflected} after`)
+        else inPieces(response, `before ${reflected} after`)
       }
       const id = await reading(api)
       const answer = await w.call(w.agent, id, GET)
       await refused(answer, 502, 'downstream_failed')
       expect(answer.body['reason']).toBe('secret_reflected')
-      expect(answer.text).not.toContain(reflected(`Bearer ${secret}`))
+      expect(sent).toBe(api === 'paired' ? basic : `Bearer ${secret}`)
+      expect(reflected.length).toBeGreaterThan(20)
+      expect(answer.text).not.toContain(reflected)
       expect(await outcomes(w, id)).toEqual([['occurred', '2xx', 'secret_reflected']])
     }
   })

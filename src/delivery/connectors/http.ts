@@ -26,6 +26,9 @@ export function http(issuer: string): Connector<Settings, Permissions> {
         if (!isOpenTo(settings, permissions)) {
           throw new NoEffect('the grant is for a call that the target is not open to')
         }
+        if (isItsSecrets(settings, permissions)) {
+          throw new NoEffect('the grant names the parameter that the secret is')
+        }
         const base_url = `${issuer}/v1/proxy/${lease}/`
         resolve({ kind: 'proxy', credential: { base_url }, expiresAt })
       }),
@@ -43,4 +46,14 @@ export function isOpenTo(
     ({ methods, paths }) =>
       methods.some((name) => name === method) && paths.some((template) => matches(template, path)),
   )
+}
+
+/** Whether a parameter of the call has the name that the secret goes in under, to whatever reader. */
+export function isItsSecrets(
+  { inject }: Pick<Settings, 'inject'>,
+  { query }: Pick<Permissions, 'query'>,
+): boolean {
+  if (typeof inject !== 'object' || !('query' in inject)) return false
+  const its = inject.query.toLowerCase()
+  return Object.keys(query).some((name) => name.toLowerCase() === its)
 }

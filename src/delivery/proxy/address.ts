@@ -123,8 +123,8 @@ const GLOBAL = range('2000::/3')
 const NEVER = [
   ...['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'],
   // Where clouds answer about the machine, outside of the link-local ones.
-  ...['168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32', 'fd00:ec2::254/128'],
-  ...['::/128', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+  ...['168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32', 'fd00:ec2::/32'],
+  ...['fd20:ce::/32', '::/128', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
 ].map(range)
 
 /** RFC 6890 and IANA's registries since: of some use, and none of it public. */

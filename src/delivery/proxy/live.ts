@@ -48,15 +48,18 @@ export function createLive({ tenant, pool, trouble }: LiveOptions): Live {
   }
 
   function again(): void {
-    looking = setTimeout(() => {
+    const timer = setTimeout(() => {
       look().then(
         () => {
+          // Let go of meanwhile: whoever came since is looked after by another.
+          if (looking !== timer) return
           looking = null
           if (calls.size > 0) again()
         },
         (error: unknown) => trouble?.(error),
       )
     }, LOOK_MS)
+    looking = timer
   }
 
   return {

@@ -75,6 +75,11 @@ export interface To {
   readonly body: JsonObject | null
 }
 
+/** The lease ended before its call was sent. */
+class Expired extends Error {
+  override readonly name = 'Expired'
+}
+
 /** The call itself. However it goes, it ends: what it held is let go, and what came of it is recorded. */
 export async function made(under: Under, to: To): Promise<Answer> {
   const { options, settings, intent } = under
@@ -106,6 +111,8 @@ export async function made(under: Under, to: To): Promise<Answer> {
       (secret) => injected(settings.inject, secret, injecting),
       intent.downstreamName,
     )
+    // To get a token took its time: nothing is sent for a lease that has ended.
+    if (options.clock() >= intent.expiresAt) throw new Expired()
     upstream = await send(outgoingOf(under, to, plain, injection), progress, call.signal)
     call.headIsThere()
     const head = headOf(upstream, settings, injection.scanner)
@@ -186,13 +193,15 @@ function outgoingOf(
 
 function reasonOf(cause: unknown, cut: Cut | null): string {
   if (cut !== null) return cut
+  if (cause instanceof Expired) return 'expired'
   return cause instanceof Withheld ? cause.reason : 'downstream_failed'
 }
 
 /** The cause stays with us: it may be a target's words. */
 function failureOf(cause: unknown, reason: string): BrokerError {
   if (cause instanceof BrokerError) return cause
-  if (reason === 'revoked') return new BrokerError('credential_gone', { cause })
+  if (reason === 'revoked' || reason === 'expired')
+    return new BrokerError('credential_gone', { cause })
   const shown = { reason }
   if (reason === 'downstream_timeout') return new BrokerError('downstream_timeout', { cause })
   return new BrokerError('downstream_failed', { cause, shown })

@@ -5,6 +5,8 @@ import { within } from '../deadline.ts'
 import { isNever, isPublic, isWithin, type Octets, readAddress, readRange } from './address.ts'
 
 const LOOKUP_MS = 2000
+/** A lookup holds one of the four threads that the process has for files and keys as well. */
+const LOOKUPS_MAX = 2
 
 export interface Pinned {
   readonly address: string
@@ -14,7 +16,34 @@ export interface Pinned {
 
 export type Resolve = (name: string) => Promise<readonly { readonly address: string }[]>
 
-export const fromSystem: Resolve = (name) => lookup(name, { all: true, order: 'verbatim' })
+/** One lookup of a name at a time, for all who ask meanwhile; and few at once, the others in turn. */
+export function together(resolve: Resolve, most: number): Resolve {
+  const asked = new Map<string, ReturnType<Resolve>>()
+  const waiting: (() => void)[] = []
+  let places = most
+  async function inTurn(name: string): ReturnType<Resolve> {
+    if (places > 0) places -= 1
+    else await new Promise<void>((next) => waiting.push(next))
+    try {
+      return await resolve(name)
+    } finally {
+      asked.delete(name)
+      const next = waiting.shift()
+      if (next === undefined) places += 1
+      else next() // Who waited has the place.
+    }
+  }
+  return (name) => {
+    const found = asked.get(name) ?? inTurn(name)
+    asked.set(name, found)
+    return found
+  }
+}
+
+export const fromSystem = together(
+  (name) => lookup(name, { all: true, order: 'verbatim' }),
+  LOOKUPS_MAX,
+)
 
 /**
  * @param hostname as `URL` spells it

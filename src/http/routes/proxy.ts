@@ -23,24 +23,32 @@ export function proxy(front: CdpFront): Router {
 /** Nothing of the address is decoded here: it is taken as it was sent. */
 function call(front: CdpFront): Handler {
   return async (req, res) => {
+    const left = leaving(res)
     const { instance, act } = await agentOf(front, req, res)
     if (req.headers.upgrade !== undefined) throw new BrokerError('target_denied')
     const [, lease = '', path = ''] = /^\/v1\/proxy\/([^/]+)(\/.+)$/.exec(pathOf(req)) ?? []
     if (!isId('crd', lease)) throw new BrokerError('not_found')
-    const left = new AbortController()
-    res.once('close', () => {
-      if (!res.writableFinished) left.abort()
-    })
     const query = req.originalUrl.slice(pathOf(req).length + 1)
     const { method, headers } = req
     const { body } = callOf(res)
-    const called = { lease, method, path, query, headers, body, left: left.signal }
+    const called = { lease, method, path, query, headers, body, left }
     const answer = await front.proxy.call(instance, called, act)
     front.running.track(answer.over).catch((error: unknown) => {
       front.log.error({ error: nameOf(error) }, 'what came of a proxied call is not on record')
     })
     await pass(req, res, answer)
   }
+}
+
+/** Fires when the caller has left, also while it is still being looked at. */
+function leaving(res: Response): AbortSignal {
+  const left = new AbortController()
+  const gone = () => {
+    if (!res.writableFinished) left.abort()
+  }
+  if (res.closed) gone()
+  else res.once('close', gone)
+  return left.signal
 }
 
 /** The target's answer, told apart from ours by a header that only we set. */

@@ -149,6 +149,8 @@ describe('what is public', () => {
     '::',
     'ff02::1',
     'fd00:ec2::254',
+    'fd00:ec2::23',
+    'fd20:ce::254',
     '64:ff9b::169.254.169.254',
     '2002:a9fe:a9fe::',
     '168.63.129.16',
@@ -156,7 +158,7 @@ describe('what is public', () => {
     expect(isNever(read(text))).toBe(true)
   })
 
-  it.each(['127.0.0.1', '10.1.2.3', '::1', 'fd12::1'])(
+  it.each(['127.0.0.1', '10.1.2.3', '::1', 'fd12::1', 'fd00:ec3::1', 'fd20:cf::1'])(
     '%s may be, where somebody says so',
     (text) => {
       expect(isNever(read(text))).toBe(false)

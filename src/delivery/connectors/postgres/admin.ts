@@ -1,7 +1,9 @@
 /** One short connection to a target as its admin role: found by name, limited in time, closed for certain. */
 import { Socket } from 'node:net'
 import { Client, DatabaseError } from 'pg'
-import type { At } from '../../connector.ts'
+import { isBroken } from '../../../db/outage.ts'
+import { type At, Silent } from '../../connector.ts'
+import { isTimeout } from '../../deadline.ts'
 import { NotAskedFor, type Secrets } from '../../seal.ts'
 import type { Settings } from './settings.ts'
 
@@ -77,5 +79,6 @@ export function isState(error: unknown, state: string): boolean {
 export function blurred(error: unknown): Error {
   if (error instanceof NotAskedFor) return error // It never left the house.
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
-  return new Error(`The target: ${/^[A-Z0-9_ a-z]{1,40}$/.test(code) ? code : 'failed'}`)
+  const message = `The target: ${/^[A-Z0-9_ a-z]{1,40}$/.test(code) ? code : 'failed'}`
+  return isBroken(error) || isTimeout(error) ? new Silent(message) : new Error(message)
 }

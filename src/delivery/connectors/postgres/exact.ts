@@ -5,7 +5,7 @@ import { postgres, type PostgresOptions } from '../postgres.ts'
 import { Permissions, Settings } from './settings.ts'
 
 export const ExactSettings = Settings.extend({
-  /** An answer is whole or there is none: what is longer is not passed on. */
+  /** Of all that the server says to a statement. An answer is whole or there is none. */
   answer_bytes_max: z.int().min(1024).max(67_108_864).default(4_194_304),
   /** Statements at once. */
   concurrency: z.int().min(1).max(64).default(8),

@@ -22,7 +22,7 @@ export type Settings = z.infer<typeof Settings>
 export const Permissions = z.strictObject({
   roles: z.array(Name),
   read_only: z.boolean(),
-  statement_timeout_ms: z.int().min(1).max(3_600_000),
+  statement_timeout_ms: z.int().min(1).max(600_000),
   connection_limit: z.literal(1),
 })
 export type Permissions = z.infer<typeof Permissions>

@@ -1,12 +1,15 @@
 /** Runs one statement as a login, and reads its answer as the server wrote it. */
 import { Socket } from 'node:net'
 import { Client, DatabaseError, Query, type QueryArrayResult, types } from 'pg'
+import { isOutage } from '../../../db/outage.ts'
 import type { Issued } from '../../../domain/lease.ts'
 import { Secret } from '../../../domain/secret.ts'
 import { blurred, tls } from './admin.ts'
 import type { ExactSettings } from './exact.ts'
 
 const CONNECT_MS = 3000
+/** For the server to hang up. */
+const GOODBYE_MS = 1000
 
 export interface Rows {
   /** `SELECT`, `INSERT` … */
@@ -36,7 +39,8 @@ export class TooLarge extends Error {
  * By the extended protocol, which takes one statement and no more. What is cut is cut at the socket;
  * ending the login ends what runs there.
  *
- * @throws TooLarge; Error without a word of the target's when the connection did not hold
+ * @throws TooLarge; DOMException `TimeoutError` when nobody answered; Error without a word of the
+ *   target's when the connection did not hold
  */
 export async function runStatement(
   { credential }: Issued,
@@ -63,16 +67,17 @@ export async function runStatement(
   signal.addEventListener('abort', cut)
   try {
     await client.connect()
-    const bytesMax = settings.answer_bytes_max
-    return answerOf(await run(client, statement, { bytesMax, cut }))
+    return answerOf(await run(client, statement, settings.answer_bytes_max))
   } catch (error) {
     if (error instanceof TooLarge) throw error
     // What ends the session is no answer to the statement.
     if (error instanceof DatabaseError && error.severity === 'ERROR') return refusedOf(error)
-    throw blurred(error)
+    throw isLate(error) ? new DOMException('no answer', 'TimeoutError') : blurred(error)
   } finally {
-    signal.removeEventListener('abort', cut)
+    const late = setTimeout(cut, GOODBYE_MS)
     await client.end().catch(cut)
+    clearTimeout(late)
+    signal.removeEventListener('abort', cut)
   }
 }
 
@@ -84,22 +89,20 @@ const AS_WRITTEN = {
   types: { getTypeParser: () => (value: string | Buffer) => value.toString() },
 }
 
-function run(
-  client: Client,
-  text: string,
-  { bytesMax, cut }: { readonly bytesMax: number; readonly cut: () => void },
-): Promise<Result> {
+/** The driver holds a value whole before it tells of it, so that octets are counted as they arrive. */
+function run(client: Client, text: string, bytesMax: number): Promise<Result> {
   return new Promise((resolve, reject) => {
     const query = new Query<(string | null)[], []>({ text, ...AS_WRITTEN })
+    const { stream } = client.connection // Within TLS, where there is TLS.
     let bytes = 0
-    query.on('row', (row, result) => {
-      bytes += row.reduce((sum, value) => sum + (value?.length ?? 0) + 8, 0)
-      if (bytes <= bytesMax) {
-        result?.addRow(row)
-        return
-      }
+    stream.prependListener('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= bytesMax) return
       reject(new TooLarge('the answer is longer than may be passed on'))
-      cut()
+      stream.destroy()
+    })
+    query.on('row', (row, result) => {
+      result?.addRow(row)
     })
     query.on('error', reject)
     query.on('end', (result) => {
@@ -120,6 +123,8 @@ function answerOf({ command, rowCount, fields, rows }: Result): Rows {
   }))
   return { command, rowCount, columns, rows }
 }
+
+const isLate = (error: unknown) => isOutage(error) && /timeout|ETIMEDOUT/i.test(String(error))
 
 function refusedOf({ code = 'XX000', message, position }: DatabaseError): Refused {
   return { sqlstate: code, message, position: position === undefined ? null : Number(position) }
