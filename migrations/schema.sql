@@ -334,6 +334,67 @@ end $$;
 
 ALTER FUNCTION procura.refund_unused(log text, of_decision text) OWNER TO procura_owner;
 
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: lease; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.lease (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    decision_id text NOT NULL,
+    state text NOT NULL,
+    connector text NOT NULL,
+    target text NOT NULL,
+    downstream_name text NOT NULL,
+    audience text,
+    sponsor text NOT NULL,
+    agent text NOT NULL,
+    instance text NOT NULL,
+    consent text NOT NULL,
+    jkt text NOT NULL,
+    intent jsonb NOT NULL,
+    revocation_epoch bigint NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    confirmed_dead_at timestamp with time zone,
+    event_id text,
+    claim text,
+    claimed_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone,
+    due_at timestamp with time zone,
+    delegation text,
+    CONSTRAINT lease_downstream_name_check CHECK ((downstream_name ~ '^cb_[a-z2-7]{26}$'::text)),
+    CONSTRAINT lease_expires_at_check CHECK (isfinite(expires_at)),
+    CONSTRAINT lease_state_check CHECK ((state = ANY (ARRAY['minting'::text, 'active'::text, 'redeemed'::text, 'returned'::text, 'expired'::text, 'revoked'::text, 'failed'::text, 'revoke_pending'::text])))
+);
+
+ALTER TABLE procura.lease OWNER TO procura_owner;
+
+--
+-- Name: rests_on_allow(procura.lease); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.rests_on_allow(l procura.lease) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select exists (
+    select from procura.decision d
+    where d.tenant = l.tenant and d.id = l.decision_id and d.credential = l.id
+      and d.answer = 'allow' and d.instance is not null and coalesce(d.target, l.target) = l.target
+      and (l.state in ('minting', 'active', 'revoke_pending') or d.at > clock_timestamp() - interval '2 h'))
+$$;
+
+ALTER FUNCTION procura.rests_on_allow(l procura.lease) OWNER TO procura_owner;
+
 --
 -- Name: sealed_secret(text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
@@ -348,11 +409,8 @@ begin
     from procura.connector_secret s
     where s.tenant = log and s.target = of_target and exists (
       select from procura.lease l
-      join procura.decision d on d.tenant = l.tenant and d.id = l.decision_id
       where l.tenant = log and l.downstream_name = of_lease and l.target = of_target
-        and (l.ended_at is null or l.ended_at > clock_timestamp() - interval '1 h')
-        and d.answer = 'allow' and d.instance is not null and d.credential = l.id
-        and coalesce(d.target, of_target) = of_target);
+        and procura.rests_on_allow(l));
 end $$;
 
 ALTER FUNCTION procura.sealed_secret(log text, of_target text, of_lease text) OWNER TO procura_owner;
@@ -369,8 +427,14 @@ begin
   return query
     select s.key_version, s.wrapped_key, s.nonce, s.ciphertext
     from procura.connector_secret s
-    join procura.allowed_at a on a.tenant = s.tenant and a.target = s.target
-    where s.tenant = log and s.target = of_target and a.at > clock_timestamp() - interval '25 h';
+    where s.tenant = log and s.target = of_target and (
+      exists (
+        select from procura.allowed_at a
+        where a.tenant = log and a.target = of_target and a.at > clock_timestamp() - interval '8 d')
+      or exists (
+        select from procura.lease l
+        where l.tenant = log and l.target = of_target and l.due_at is not null
+          and l.state in ('minting', 'active', 'revoke_pending') and procura.rests_on_allow(l)));
 end $$;
 
 ALTER FUNCTION procura.sealed_secret_to_look(log text, of_target text) OWNER TO procura_owner;
@@ -464,10 +528,6 @@ begin
 end $$;
 
 ALTER FUNCTION procura.unredeemed(log text, after bigint, most integer) OWNER TO procura_owner;
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: checkpoint; Type: TABLE; Schema: ledger; Owner: procura_owner
@@ -762,46 +822,6 @@ CREATE TABLE procura.instance (
 );
 
 ALTER TABLE procura.instance OWNER TO procura_owner;
-
---
--- Name: lease; Type: TABLE; Schema: procura; Owner: procura_owner
---
-
-CREATE TABLE procura.lease (
-    tenant text NOT NULL,
-    id text NOT NULL,
-    decision_id text NOT NULL,
-    state text NOT NULL,
-    connector text NOT NULL,
-    target text NOT NULL,
-    downstream_name text NOT NULL,
-    audience text,
-    sponsor text NOT NULL,
-    agent text NOT NULL,
-    instance text NOT NULL,
-    consent text NOT NULL,
-    jkt text NOT NULL,
-    intent jsonb NOT NULL,
-    revocation_epoch bigint NOT NULL,
-    issued_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    end_reason text,
-    confirmed_dead_at timestamp with time zone,
-    event_id text,
-    claim text,
-    claimed_until timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_try_at timestamp with time zone,
-    due_at timestamp with time zone,
-    delegation text,
-    CONSTRAINT lease_downstream_name_check CHECK ((downstream_name ~ '^cb_[a-z2-7]{26}$'::text)),
-    CONSTRAINT lease_expires_at_check CHECK (isfinite(expires_at)),
-    CONSTRAINT lease_state_check CHECK ((state = ANY (ARRAY['minting'::text, 'active'::text, 'redeemed'::text, 'returned'::text, 'expired'::text, 'revoked'::text, 'failed'::text, 'revoke_pending'::text])))
-);
-
-ALTER TABLE procura.lease OWNER TO procura_owner;
 
 --
 -- Name: looked_at; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -1885,6 +1905,116 @@ GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procu
 GRANT ALL ON FUNCTION procura.refund_unused(log text, of_decision text) TO procura_reaper;
 
 --
+-- Name: TABLE lease; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.lease TO procura_cdp;
+GRANT SELECT,INSERT ON TABLE procura.lease TO procura_reaper;
+GRANT SELECT ON TABLE procura.lease TO procura_front;
+
+--
+-- Name: COLUMN lease.tenant; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(tenant) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(id) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.decision_id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT(decision_id) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.state; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(state) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(state) ON TABLE procura.lease TO procura_reaper;
+GRANT SELECT(state) ON TABLE procura.lease TO procura_pdp;
+
+--
+-- Name: COLUMN lease.expires_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.updated_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.ended_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.end_reason; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.confirmed_dead_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.event_id; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.claim; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(claim) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(claim) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.claimed_until; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.attempts; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: COLUMN lease.next_try_at; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_cdp;
+GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_reaper;
+
+--
+-- Name: FUNCTION rests_on_allow(l procura.lease); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.rests_on_allow(l procura.lease) FROM PUBLIC;
+
+--
 -- Name: FUNCTION sealed_secret(log text, of_target text, of_lease text); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
@@ -2255,110 +2385,6 @@ GRANT SELECT(jkt) ON TABLE procura.instance TO procura_pdp;
 
 GRANT UPDATE(model) ON TABLE procura.instance TO procura_front;
 GRANT SELECT(model) ON TABLE procura.instance TO procura_pdp;
-
---
--- Name: TABLE lease; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT SELECT,INSERT ON TABLE procura.lease TO procura_cdp;
-GRANT SELECT,INSERT ON TABLE procura.lease TO procura_reaper;
-GRANT SELECT ON TABLE procura.lease TO procura_front;
-
---
--- Name: COLUMN lease.tenant; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT SELECT(tenant) ON TABLE procura.lease TO procura_pdp;
-
---
--- Name: COLUMN lease.id; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT SELECT(id) ON TABLE procura.lease TO procura_pdp;
-
---
--- Name: COLUMN lease.decision_id; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT SELECT(decision_id) ON TABLE procura.lease TO procura_pdp;
-
---
--- Name: COLUMN lease.state; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(state) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(state) ON TABLE procura.lease TO procura_reaper;
-GRANT SELECT(state) ON TABLE procura.lease TO procura_pdp;
-
---
--- Name: COLUMN lease.expires_at; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(expires_at) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.updated_at; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(updated_at) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.ended_at; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(ended_at) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.end_reason; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(end_reason) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.confirmed_dead_at; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(confirmed_dead_at) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.event_id; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(event_id) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.claim; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(claim) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(claim) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.claimed_until; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(claimed_until) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.attempts; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(attempts) ON TABLE procura.lease TO procura_reaper;
-
---
--- Name: COLUMN lease.next_try_at; Type: ACL; Schema: procura; Owner: procura_owner
---
-
-GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_cdp;
-GRANT UPDATE(next_try_at) ON TABLE procura.lease TO procura_reaper;
 
 --
 -- Name: TABLE looked_at; Type: ACL; Schema: procura; Owner: procura_owner

@@ -32,8 +32,14 @@ const SAID =
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return error.errors.some(isOutage)
-  const code = codeOf(error)
-  return DOWN.test(code) || BROKEN.has(code) || SAID.test(error.message)
+  return DOWN.test(codeOf(error)) || isBroken(error)
+}
+
+/** True where no connection came about, or none was kept: nobody has said anything. */
+export function isBroken(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof AggregateError && error.errors.some(isBroken)) return true
+  return BROKEN.has(codeOf(error)) || SAID.test(error.message)
 }
 
 /** True for what the database gave up for somebody else's sake. */

@@ -7,7 +7,8 @@ import type { ConnectorName, Intent, Issued } from '../domain/lease.ts'
  * MUST make what it makes under the intent's `downstreamName`; it MUST throw `NoEffect` when, and
  * only when, nothing was made. `revoke` knows nothing but a name: it MUST resolve only when what had
  * that name can do nothing any more, and MUST be safe to call twice, after a failed `issue`, while
- * one hangs, and when nothing was ever made. Both MUST stop when the signal says so.
+ * one hangs, and when nothing was ever made; where nobody answered it throws `Silent`. Both MUST stop
+ * when the signal says so.
  */
 export interface Connector<Settings, Permissions> {
   readonly name: ConnectorName
@@ -66,6 +67,11 @@ export class NoEffect extends Error {
     super(message, options)
     this.isTimeout = options.isTimeout ?? false
   }
+}
+
+/** Nobody answered: no connection, or no time left. One finds out for all that is due there. */
+export class Silent extends Error {
+  override readonly name = 'Silent'
 }
 
 /** It may still be used, and will not be after that time: there is nothing to do but to ask again then. */

@@ -2,7 +2,6 @@
 import type { Pool } from 'pg'
 import type { CredentialId, InstanceId } from '../domain/ids.ts'
 import type { ProvenInstance } from '../domain/instance.ts'
-import type { JsonObject } from '../domain/json.ts'
 import type { Verifier } from '../domain/jws.ts'
 import type { EndReason, Lease, LeaseState } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
@@ -13,7 +12,6 @@ import type { Act, By } from '../domain/request.ts'
 import { within } from './deadline.ts'
 import { conclude, putOff } from './endings.ts'
 import { findLease, type Held, leaseOf } from './leases.ts'
-import { isLive, readMinted } from './minted.ts'
 import { type CheckProof, redeemCredential, type Redemption, type Spending } from './spending.ts'
 import type { Targets } from './targets.ts'
 
@@ -45,13 +43,11 @@ export interface Credentials {
   giveBack(instance: ProvenInstance, id: CredentialId, act: Act): Promise<GivenBack>
   /** Its answer may have reached nobody: it is taken back, if it is not over already. */
   undelivered(id: CredentialId, act: Act): Promise<void>
-  /** The claims of a live credential of this service's audience; `null` for everything else. Spends nothing. */
-  introspect(service: ProvenService, token: string): Promise<JsonObject | null>
   redeem(service: ProvenService, spending: Spending, by: By): Promise<Redemption>
 }
 
 export function createCredentials(options: CredentialsOptions): Credentials {
-  const { tenant, pool, credentials } = options
+  const { tenant, pool } = options
 
   async function ofInstance(instance: InstanceId, id: CredentialId): Promise<Held> {
     const { held } = await findLease(pool, tenant, id)
@@ -73,12 +69,6 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     async undelivered(id, act) {
       const { held } = await findLease(pool, tenant, id)
       if (held?.state === 'active') await end(options, held, 'delivery_unknown', act)
-    },
-
-    async introspect(service, token) {
-      const minted = readMinted(credentials, service, token)
-      if (minted === null || !(await isLive(options, service, minted))) return null
-      return { ...minted.claims, token_type: 'DPoP' }
     },
 
     redeem: (service, spending, by) => redeemCredential(options, service, spending, by),

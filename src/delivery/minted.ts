@@ -61,10 +61,25 @@ export async function mintedFor(
   return row === undefined ? null : { id: minted.id, sponsor: row.sponsor }
 }
 
-interface Minting {
+export interface Minting {
   readonly tenant: string
+  /** Of the front, which writes neither leases nor decisions. */
   readonly pool: Pick<Pool, 'query'>
   readonly credentials: Verifier
+}
+
+/**
+ * The claims of a live credential of this service's audience; `null` for everything else, also for what
+ * is well signed and nobody decided. Spends nothing.
+ */
+export async function introspect(
+  minting: Minting,
+  service: ProvenService,
+  token: string,
+): Promise<JsonObject | null> {
+  const minted = readMinted(minting.credentials, service, token)
+  if (minted === null || !(await isLive(minting, service, minted))) return null
+  return { ...minted.claims, token_type: 'DPoP' }
 }
 
 /** For whom it says it is: its holder need not know. Whether that is true, its signature tells. */
@@ -79,7 +94,7 @@ function audienceIn(token: string): string | null {
 }
 
 /** Read on the primary, each time; nothing is kept that could go stale. */
-export async function isLive(
+async function isLive(
   { tenant, pool }: { tenant: string; pool: Pick<Pool, 'query'> },
   { audience }: ProvenService,
   { id, expiresAt }: MintedToken,
@@ -89,6 +104,8 @@ export async function isLive(
     text: `select from procura.lease l
            where l.tenant = $1 and l.id = $2 and l.audience = $3 and l.state = 'active'
              and least(l.expires_at, $4) > clock_timestamp()
+             and exists (select from procura.decision d where d.tenant = l.tenant
+               and d.id = l.decision_id and d.answer = 'allow' and d.credential = l.id)
              and ${STANDS}`,
     values: [tenant, id, audience, expiresAt],
   })

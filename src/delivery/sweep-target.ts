@@ -1,13 +1,15 @@
 /** What is due at one target is ended there, a few at a time, and put on record; or put off. */
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
+import { isOutage } from '../db/outage.ts'
 import type { EndReason } from '../domain/lease.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Ledger } from '../domain/ports.ts'
+import { BrokerError } from '../domain/problems.ts'
 import { bySystem } from '../domain/request.ts'
 import { type Claimed, claimDue } from './claiming.ts'
-import { NotYet, PartlyRevoked } from './connector.ts'
-import { within } from './deadline.ts'
+import { NotYet, PartlyRevoked, Silent } from './connector.ts'
+import { isTimeout, within } from './deadline.ts'
 import { conclude, type Ending, FINAL, putOff } from './endings.ts'
 import type { Resting } from './resting.ts'
 import type { Targets } from './targets.ts'
@@ -59,7 +61,8 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
       ended += outcomes.filter((outcome) => outcome === 'ended').length
       const isAnswered = outcomes.some((outcome) => outcome !== 'silent')
       if (due.length > 0) resting.note(target, isAnswered, elapsed())
-      if (due.length < limit) break
+      // A target that refuses all of a round is left until the next look, whatever else is due there.
+      if (due.length < limit || outcomes.every((outcome) => outcome === 'refused')) break
     } finally {
       claims.delete(claim)
     }
@@ -67,8 +70,8 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   return ended
 }
 
-/** `silent`: its target, or our own record, did not do its part. */
-type Outcome = 'ended' | 'put off' | 'silent'
+/** `silent`: its target, or our own record, did not answer; whoever says no has answered. */
+type Outcome = 'ended' | 'put off' | 'refused' | 'silent'
 
 /** First at its target, outside any transaction; then on record. Whoever lost the claim writes nothing. */
 async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<Outcome> {
@@ -77,7 +80,7 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
   const target = targets.get(intent.target)
   const from = [state]
   try {
-    if (target === undefined) throw new Error(`There is no target ${intent.target}`)
+    if (target === undefined) throw new Silent(`There is no target ${intent.target}`)
     const { found } = await within(REVOKE_MS, (signal) =>
       target.revoke(intent.downstreamName, signal, intent.expiresAt),
     )
@@ -95,8 +98,14 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
     const later = { lease: intent.lease, reason, from, claim, delayMs, now }
     // Not even that: the claim runs out, and it is due again.
     await putOff(pool, tenant, later).catch((failed: unknown) => options.trouble?.(failed))
-    return error instanceof NotYet || error instanceof PartlyRevoked ? 'put off' : 'silent'
+    if (isSilence(error)) return 'silent'
+    return error instanceof NotYet || error instanceof PartlyRevoked ? 'put off' : 'refused'
   }
+}
+
+function isSilence(error: unknown): boolean {
+  if (error instanceof BrokerError) return isSilence(error.cause)
+  return error instanceof Silent || isTimeout(error) || isOutage(error)
 }
 
 const endedAs = (reason: Ending): EndReason | 'failed' =>

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Intent, Issued } from '../domain/lease.ts'
 import { createCircuit } from './circuit.ts'
-import { type Connector, NoEffect, type Revoked } from './connector.ts'
+import { type Connector, NoEffect, type Revoked, Silent } from './connector.ts'
 
 /** A connector at one target. */
 export interface Target {
@@ -57,7 +57,7 @@ function spared(target: Target): Target {
     revoke: (downstreamName, signal, endsAt) =>
       circuit.run(
         () => target.revoke(downstreamName, signal, endsAt),
-        () => new Error(silent),
+        () => new Silent(silent),
       ),
     listOwn: (signal) =>
       circuit.run(

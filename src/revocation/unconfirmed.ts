@@ -43,9 +43,13 @@ export async function unconfirmed(
   return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
 }
 
+/** `~` comes after every id: one condition, which an index is entered by, for the first page too. */
+const WANTED = `($2::text is null or l.sponsor = $2) and l.id collate "C" < coalesce($3, '~')`
+
 /**
  * Those put off, by their index; and those that nobody has come to yet, from one target to the next: what
- * is alive and not due is not read. Something is begun with within seconds, or somebody should look.
+ * is alive and not due is not read. Something is begun with within seconds, or somebody should look. Each
+ * way finds a page of names, however many there are; whole rows are read of one page only.
  */
 const UNCONFIRMED = `
   with recursive time as materialized (select clock_timestamp() - interval '5 s' as late),
@@ -55,18 +59,22 @@ const UNCONFIRMED = `
     select (select min(l.target) from procura.lease l
             where l.tenant = $1 and l.due_at is not null and l.target > alive.target)
     from alive where alive.target is not null
-  ), found as (
-    select l.* from procura.lease l where l.tenant = $1 and l.state = 'revoke_pending'
+  ), found (id) as (
+    (select l.id from procura.lease l
+     where l.tenant = $1 and l.state = 'revoke_pending' and ${WANTED}
+     order by l.id collate "C" desc limit $4)
     union
-    select l.* from time, alive, lateral (
-      select * from procura.lease l
-      where l.tenant = $1 and l.target = alive.target and l.due_at <= time.late) l
+    select late.id from time, alive, lateral (
+      select l.id from procura.lease l
+      where l.tenant = $1 and l.target = alive.target and l.due_at <= time.late and ${WANTED}
+      order by l.id collate "C" desc limit $4) late
+  ), page as materialized (
+    select id from found order by id collate "C" desc limit $4
   )
-  select id, state, end_reason, target, intent ->> 'tool' as tool, sponsor, agent, consent, issued_at,
-    expires_at, attempts, next_try_at
-  from found
-  where ($2::text is null or sponsor = $2) and ($3::text is null or id collate "C" < $3)
-  order by id collate "C" desc limit $4`
+  select l.id, l.state, l.end_reason, l.target, l.intent ->> 'tool' as tool, l.sponsor, l.agent,
+    l.consent, l.issued_at, l.expires_at, l.attempts, l.next_try_at
+  from page join procura.lease l on l.tenant = $1 and l.id = page.id
+  order by l.id collate "C" desc`
 
 interface Row extends Record<string, unknown> {
   readonly id: CredentialId

@@ -7,7 +7,9 @@ import { askedFor } from '../delivery/asked-for.ts'
 import { aKey, now } from '../delivery/bench.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 
-const TARGETS = ['orders', 'payments', 'people', 'payroll']
+const TARGETS = ['orders', 'payments', 'people', 'payroll', 'lapsed', 'pending']
+const LONG_AGO = new Date(Date.now() - 400 * 86_400_000)
+const OVER = { state: 'expired', endedAt: LONG_AGO, decidedAt: LONG_AGO } as const
 const keys = fileKeyStore(new Secret(aKey()))
 let db: TestDatabase
 
@@ -78,15 +80,49 @@ describe('whoever runs as the delivering side, with its roles and its keys', () 
     ['whose decision a gateway asked for', { instance: null }],
     ['whose decision was a no', { answer: 'deny' }],
     ['whose decision could not be made', { answer: 'none' }],
-    [
-      'that was over two hours ago',
-      { state: 'expired', endedAt: new Date(Date.now() - 7_200_000) },
-    ],
+    ['that is over, and was decided long ago', OVER],
   ] as const)('opens nothing with a lease %s', async (_what, of) => {
     const attacker = anAttacker('procura_cdp')
     const made = await askedFor(db, 'payments', of)
     await expect(attacker.opens('payments', made)).rejects.toThrow(NotAskedFor)
     expect(await attacker.opens('payments', await askedFor(db, 'payments'))).toBe('of payments')
+  })
+
+  it.each([
+    `ended_at = now()`,
+    `ended_at = null`,
+    `ended_at = 'infinity'`,
+    `updated_at = now(), next_try_at = now(), claim = null, attempts = 0`,
+    `confirmed_dead_at = null, end_reason = null, claimed_until = 'infinity'`,
+  ])('opens nothing with a lease that is over, by %s', async (change) => {
+    for (const role of ['procura_cdp', 'procura_reaper'] as const) {
+      const attacker = anAttacker(role)
+      const over = await askedFor(db, 'lapsed', OVER)
+      await attacker.query(`update procura.lease set ${change} where downstream_name = $1`, [over])
+      await expect(attacker.opens('lapsed', over)).rejects.toThrow(NotAskedFor)
+      for (const revival of ["state = 'active'", "state = 'revoke_pending'"]) {
+        await expect(
+          attacker.query(`update procura.lease set ${revival} where downstream_name = $1`, [over]),
+        ).rejects.toThrow('is final')
+      }
+    }
+  })
+
+  it('opens what a lease needs that is not confirmed to be over, for as long as that takes', async () => {
+    const attacker = anAttacker('procura_reaper')
+    const pending = await askedFor(db, 'pending', {
+      ...{ state: 'revoke_pending', decidedAt: OVER.decidedAt },
+    })
+    await db.query(`delete from procura.allowed_at where target = 'pending'`)
+    expect(await attacker.opens('pending', pending)).toBe('of pending')
+    expect(await attacker.opens('pending', null)).toBe('of pending')
+    await attacker.query(
+      `update procura.lease set state = 'revoked', ended_at = now() where downstream_name = $1`,
+      [pending],
+    )
+    for (const lease of [pending, null]) {
+      await expect(attacker.opens('pending', lease)).rejects.toThrow(NotAskedFor)
+    }
   })
 
   it('opens nothing with a lease that it writes itself', async () => {
@@ -96,7 +132,7 @@ describe('whoever runs as the delivering side, with its roles and its keys', () 
     await expect(askedFor(attacker, 'people')).rejects.toMatchObject({ code: '42501' })
   })
 
-  it('as the sweeper looks where something was given within a day, and nowhere else', async () => {
+  it('as the sweeper looks where something was given within eight days, and nowhere else', async () => {
     const attacker = anAttacker('procura_reaper')
     await askedFor(db, 'orders')
     expect(await attacker.opens('orders', null)).toBe('of orders')
@@ -108,8 +144,9 @@ describe('whoever runs as the delivering side, with its roles and its keys', () 
       await expect(attacker.opens(target, null)).rejects.toThrow(NotAskedFor)
     }
     await db.query(
-      `update procura.allowed_at set at = now() - interval '26 h' where target = 'orders'`,
+      `update procura.allowed_at set at = now() - interval '9 d' where target = 'orders'`,
     )
+    await db.query(`update procura.lease set state = 'expired' where target = 'orders'`)
     await expect(attacker.opens('orders', null)).rejects.toThrow(NotAskedFor)
     // An allow of now makes it known again; one that is younger than an hour leaves the row alone.
     await askedFor(db, 'orders')

@@ -20,6 +20,7 @@ export interface Asked {
   readonly credential?: CredentialId
   readonly state?: 'minting' | 'active' | 'revoke_pending' | 'expired'
   readonly endedAt?: Date
+  readonly decidedAt?: Date
   /** Who writes the decision down, if anybody. */
   readonly decides?: Asks | null
 }
@@ -31,8 +32,8 @@ export async function askedFor(db: Asks, target: string, of: Asked = {}): Promis
   const [lease, decision] = [newId('crd', now()), newId('dec', now())]
   const name = downstreamName(lease)
   if (decides) {
-    const { credential = lease, instance = WHO.instance } = of
-    const made = { tenant, answer, instance, decision }
+    const { credential = lease, instance = WHO.instance, decidedAt = now() } = of
+    const made = { tenant, answer, instance, decision, at: decidedAt }
     await decided(decides, { ...made, target: allowedAt, lease: credential })
   }
   await db.query(
@@ -56,17 +57,18 @@ export async function decided(
     readonly tenant?: string
     readonly answer?: string
     readonly instance?: string | null
+    readonly at?: Date
   },
 ): Promise<void> {
   const { tenant = 'main', answer = 'allow', lease, decision, target } = of
-  const { instance = WHO.instance } = of
+  const { instance = WHO.instance, at = now() } = of
   await db.query(
     `insert into procura.decision (tenant, id, at, face, answer, sponsor, agent, instance, consent,
        credential, target, event_id)
-     values ($1, $2, now(), 'native', $3, $4, $5, $6, $7, $8, $9, $10)`,
+     values ($1, $2, $11, 'native', $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing`,
     [
       ...[tenant, decision, answer, WHO.sponsor, WHO.agent, instance, WHO.consent],
-      ...[lease, target, newId('evt', now())],
+      ...[lease, target, newId('evt', now()), at],
     ],
   )
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { NoEffect } from '../../src/delivery/connector.ts'
+import { NoEffect, NotYet, Silent } from '../../src/delivery/connector.ts'
 import { within } from '../../src/delivery/deadline.ts'
 import type { Intent } from '../../src/domain/lease.ts'
 import { type AwsEndpoint, anAwsEndpoint, failure, session, xml } from '../fakes/aws-endpoint.ts'
@@ -133,5 +133,32 @@ describe('nobody there', () => {
     expect(await failed(issue(intentFor('7'), { endpoint: 'http://127.0.0.1:1' }))).toBeInstanceOf(
       NoEffect,
     )
+  })
+})
+
+describe('the end of a session', () => {
+  const revoke = (more: object, endsAt: Date) =>
+    within(3000, (signal) =>
+      targetAt(endpoint.url, more).revoke(intentFor('7').downstreamName, signal, endsAt),
+    )
+  const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000)
+
+  it('is confirmed when it is past by a clock that is a minute behind, too', async () => {
+    const soon = await failed(revoke({}, inSeconds(-30)))
+    expect(soon).toBeInstanceOf(NotYet)
+    expect((soon as NotYet).waitMs).toBeGreaterThan(28_000)
+    expect(await revoke({}, inSeconds(-61))).toEqual({ found: false })
+  })
+
+  it('is asked of a silent endpoint by one for all; a no of it holds up nobody', async () => {
+    const early = { kill_switch: 'role_policy' }
+    const gone = { ...early, endpoint: 'http://127.0.0.1:1' }
+    expect(await failed(revoke(gone, inSeconds(60)))).toBeInstanceOf(Silent)
+    endpoint.answer = (res) => {
+      xml(res, 403, failure('AccessDenied'))
+    }
+    const refused = await failed(revoke(early, inSeconds(60)))
+    expect(refused).toMatchObject({ message: 'The target answered 403' })
+    expect(refused).not.toBeInstanceOf(Silent)
   })
 })

@@ -46,7 +46,7 @@ describe('[TOK-07] introspection', () => {
     const world = await aWorld()
     const { token, lease, intent } = await issued(world)
     for (const _ of ['once', 'again']) {
-      expect(await world.credentials.introspect(payments, token)).toMatchObject({
+      expect(await world.introspect(payments, token)).toMatchObject({
         ...{ jti: lease.id, aud: AUDIENCE, token_type: 'DPoP', sub: WHO.sponsor },
         ...{ client_id: WHO.agent, cnf: { jkt: intent.jkt } },
       })
@@ -70,30 +70,38 @@ describe('[TOK-07] introspection', () => {
   ])('tells nothing of one that was %s', async (_what, end) => {
     const world = await aWorld()
     const { token, lease } = await issued(world)
-    expect(await world.credentials.introspect(payments, token)).not.toBeNull()
+    expect(await world.introspect(payments, token)).not.toBeNull()
     await end(world, token, lease.id)
-    expect(await world.credentials.introspect(payments, token)).toBeNull()
+    expect(await world.introspect(payments, token)).toBeNull()
   })
 
   it('tells nothing to another service, nor of what is not ours, altered or of another kind', async () => {
     const world = await aWorld()
     const { token } = await issued(world)
-    expect(await world.credentials.introspect(another, token)).toBeNull()
+    expect(await world.introspect(another, token)).toBeNull()
     const claims = { aud: AUDIENCE, jti: newId('crd', now()), iat: 1, exp: 2 }
     for (const other of [
       ...['', 'x', 'a.b.c', `${token}x`, token.slice(0, -4), world.decision()],
       signToken('credential', claims, aSigner()),
     ]) {
-      expect(await world.credentials.introspect(payments, other)).toBeNull()
+      expect(await world.introspect(payments, other)).toBeNull()
     }
+  })
+
+  it('tells nothing of one that is well signed, and that nobody decided', async () => {
+    const world = await aWorld()
+    const { token, intent } = await issued(world)
+    expect(await world.introspect(payments, token)).not.toBeNull()
+    const change = `update procura.decision set answer = 'deny' where id = $1`
+    await world.db.query(change, [intent.decision])
+    expect(await world.introspect(payments, token)).toBeNull()
   })
 
   it('is 503, and not an answer, when the database is down', async () => {
     const world = await aWorld()
     const { token } = await issued(world)
     const nobody = createPool({ url: 'postgres://x@127.0.0.1:1/x', role: null, max: 1 })
-    const { credentials } = world.aReplica(nobody)
-    await expect(credentials.introspect(payments, token)).rejects.toMatchObject({
+    await expect(world.introspect(payments, token, nobody)).rejects.toMatchObject({
       code: 'unavailable',
     })
     await nobody.end()

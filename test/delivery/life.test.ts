@@ -95,8 +95,8 @@ describe('a login of a lease', () => {
     await parts.sweeper.sweepOnce()
   })
 
-  it('is not looked for where nothing was given for a day: its secret is not to be had', async () => {
-    await world.db.query(`update procura.allowed_at set at = now() - interval '26 h'`)
+  it('is not looked for where nothing was given for eight days: its secret is not to be had', async () => {
+    await world.db.query(`update procura.allowed_at set at = now() - interval '9 d'`)
     expect(await parts.sweeper.reconcile('orders')).toEqual([])
     await world.db.query(`update procura.connector_secret set target = 'another'`)
     await expect(parts.sweeper.reconcile('orders')).rejects.toThrow()

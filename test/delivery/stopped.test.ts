@@ -162,9 +162,9 @@ describe('a live credential', () => {
     'is dead for its target as soon as %s is stopped, and swept',
     async (_what, of) => {
       const { token, lease } = await issue(world, below())
-      expect(await world.credentials.introspect(payments, token)).not.toBeNull()
+      expect(await world.introspect(payments, token)).not.toBeNull()
       await stop(world.db, ...of(), epoch * 100)
-      expect(await world.credentials.introspect(payments, token)).toBeNull()
+      expect(await world.introspect(payments, token)).toBeNull()
       await expect(spend1(token)).rejects.toMatchObject({ code: 'credential_gone' })
       await world.aSweeper().sweepOnce()
       expect(await stateOf(world.db, lease.id)).toMatchObject({ state: 'revoked' })
@@ -174,12 +174,12 @@ describe('a live credential', () => {
   it.each(FREEZES)('is held back while %s is frozen, and alive again after', async (_what, of) => {
     const { token, lease } = await issue(world, below())
     await freeze(...of())
-    expect(await world.credentials.introspect(payments, token)).toBeNull()
+    expect(await world.introspect(payments, token)).toBeNull()
     await expect(spend1(token)).rejects.toMatchObject({ code: 'credential_gone' })
     await world.aSweeper().sweepOnce()
     expect(await stateOf(world.db, lease.id)).toMatchObject({ state: 'active' })
     await world.db.query('update procura.freeze set lifted_at = now(), lift_event_id = $1', ['evt'])
-    expect(await world.credentials.introspect(payments, token)).not.toBeNull()
+    expect(await world.introspect(payments, token)).not.toBeNull()
     await expect(spend1(token)).resolves.toMatchObject({ credential: lease.id })
   })
 })

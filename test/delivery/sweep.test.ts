@@ -103,7 +103,8 @@ describe('a sweep', () => {
 
   it('leaves a silent target alone but for one that finds out for all; when it is back, all go', async () => {
     const world = await aWorld()
-    for (let n = 0; n < 20; n += 1) await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
+    for (let n = 0; n < 20; n += 1)
+      await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
     world.fake.faults.add('cannot be asked to revoke')
     const sweeper = world.aSweeper()
     const tried = async (at: number) => {
@@ -116,6 +117,21 @@ describe('a sweep', () => {
     world.fake.faults.clear()
     expect(await tried(70)).toBe(20)
     expect(world.fake.live.size).toBe(0)
+  })
+
+  it('does not take a target for silent that says no: a round is tried at each look, and put off', async () => {
+    const world = await aWorld()
+    for (let n = 0; n < 20; n += 1)
+      await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
+    world.fake.faults.add('refuses to revoke')
+    const sweeper = world.aSweeper()
+    for (const tried of [8, 16, 20]) {
+      expect(await sweeper.sweepOnce(inSeconds(61))).toBe(0)
+      expect(world.fake.revoked).toHaveLength(tried)
+    }
+    await issue(world, ORDERS)
+    world.fake.faults.clear()
+    expect(await sweeper.sweepOnce(inSeconds(125))).toBe(21)
   })
 
   it('[DEL-13] never says of what is gone in part only that it is revoked', async () => {

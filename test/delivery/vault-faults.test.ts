@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { NoEffect } from '../../src/delivery/connector.ts'
+import { NoEffect, Silent } from '../../src/delivery/connector.ts'
 import { aTarget, issue, nothingIsLeft, orders, part, PATH, revoke, server } from './vault-bench.ts'
 
 describe('a Vault that fails', () => {
@@ -9,9 +9,8 @@ describe('a Vault that fails', () => {
     ['is sealed', 'sealed', ''],
     ['limits us', 'busy', ''],
     ['is a standby that does not forward: nobody follows it elsewhere', 'standby', ''],
-    ['answers with a page', 'nonsense', ROLES],
-    ['has no answer before a token is asked for', 'silent', ROLES],
     ['refuses a token', 'busy', CREATE],
+    ['is sealed before it makes a token', 'sealed', CREATE],
   ] as const)('has provably made nothing when it %s', async (_what, fault, prefix) => {
     server.faults.set(prefix, fault)
     const intent = orders()
@@ -19,9 +18,53 @@ describe('a Vault that fails', () => {
       .issue(intent, AbortSignal.timeout(300))
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(NoEffect)
+    nothingIsLeft()
+  })
+
+  it.each([
+    ['answers with a page', 'nonsense', ROLES],
+    ['has no answer', 'silent', ROLES],
+    ['makes a role, and does not say so', 'acts and hangs', ROLES],
+    ['makes a role, and a balancer says that it is overloaded', 'acts, 503', ROLES],
+    ['makes a token, and a balancer says that it is overloaded', 'acts, 503', CREATE],
+    ['refuses to make a login, for a token that it made', 'busy', PATH],
+    ['is sealed between the token and the login', 'sealed', PATH],
+  ] as const)('may have made something when it %s', async (_what, fault, prefix) => {
+    server.faults.set(prefix, fault)
+    const intent = orders()
+    const error = await aTarget()
+      .issue(intent, AbortSignal.timeout(300))
+      .catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(Error)
+    expect(error).not.toBeInstanceOf(NoEffect)
     server.faults.clear()
     await revoke(intent.downstreamName)
     nothingIsLeft()
+  })
+
+  it('may have a role left where it refuses a token and then does not take the role away', async () => {
+    server.faults.set(CREATE, 'busy')
+    server.hooks.before = ({ method }) => {
+      if (method === 'DELETE') server.faults.set(ROLES, 'silent')
+    }
+    const error = await aTarget()
+      .issue(orders(), AbortSignal.timeout(300))
+      .catch((caught: unknown) => caught)
+    server.hooks.before = () => undefined
+    expect(error).not.toBeInstanceOf(NoEffect)
+    expect(server.state.roles.size).toBe(1)
+    server.state.roles.clear()
+  })
+
+  it('is silent where nobody answers, and not where it says no: the others need not wait for that', async () => {
+    const gone = aTarget({ address: 'http://127.0.0.1:1' })
+    await expect(revoke(orders().downstreamName, gone)).rejects.toThrow(Silent)
+    for (const fault of ['sealed', 'busy', 'nonsense'] as const) {
+      server.faults.set('', fault)
+      const error = await revoke(orders().downstreamName).catch((caught: unknown) => caught)
+      expect(error).toBeInstanceOf(Error)
+      expect(error).not.toBeInstanceOf(Silent)
+    }
   })
 
   it('[F49] may have made a token when it does not say: found by name, and ended', async () => {

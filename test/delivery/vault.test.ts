@@ -100,20 +100,32 @@ describe('what is not handed out, and ended', () => {
 })
 
 describe('how the broker logs in', () => {
+  const issueTo = async (target: ReturnType<typeof aTarget>) => {
+    const intent = orders()
+    await issue(intent, target)
+    return intent
+  }
+
   it.each([
     ['an AppRole', () => ({ method: 'approle', role_id: server.logins.roleId })],
     ['a JWT', () => ({ method: 'jwt', role: 'procura' })],
-  ])('with %s, and what it made outlives that login', async (what, auth) => {
+  ])('with %s, which it ends, and what it made outlives that login', async (what, auth) => {
     const secret = new Secret(what === 'a JWT' ? server.jwt() : server.logins.secretId)
     const target = aTarget({ auth: auth() }, { secret })
     const intent = orders()
+    const sessions = () =>
+      [...server.state.tokens.values()].filter(({ path }) => path.endsWith('/login'))
     const issued = await issue(intent, target)
-    for (const { id, path } of server.state.tokens.values()) {
-      if (path.endsWith('/login')) server.state.endToken(id)
-    }
+    expect(sessions()).toEqual([])
     expect(await part.works(issued)).toBe(true)
     await revoke(intent.downstreamName, target)
     nothingIsLeft()
+
+    server.faults.set('auth/token/revoke-self', 'silent')
+    await revoke((await issueTo(target)).downstreamName, target)
+    expect(sessions()).toHaveLength(2)
+    for (const { id } of sessions()) server.state.endToken(id)
+    server.faults.clear()
 
     const wrong = aTarget({ auth: auth() }, { secret: new Secret('a.b.c') })
     await expect(issue(orders(), wrong)).rejects.toThrow(NoEffect)

@@ -1,9 +1,11 @@
 /** The delivering side on a database of its own, with a target that remembers. */
 import { randomBytes } from 'node:crypto'
+import type { Pool } from 'pg'
 import { createCdp } from '../../src/delivery/cdp.ts'
 import { createCredentials } from '../../src/delivery/credentials.ts'
 import { jwt } from '../../src/delivery/connectors/jwt.ts'
 import { createSweeper } from '../../src/delivery/sweep.ts'
+import { introspect } from '../../src/delivery/minted.ts'
 import { createTargets, kindOf } from '../../src/delivery/targets.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { newId } from '../../src/domain/ids.ts'
@@ -16,6 +18,7 @@ import { createLog } from '../../src/ledger/log.ts'
 import { createSealer } from '../../src/ledger/sealed.ts'
 import { aFakeTarget } from '../fakes/target.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { decided } from './asked-for.ts'
 import { aCollector, aDecision, aSigner, AUDIENCE, decisionClaims, now, WHO } from './bench.ts'
 
 export { now, WHO }
@@ -65,8 +68,17 @@ export async function aWorld() {
     ...{ aReplica, aSweeper, aReaper, ...one },
     decision: (of?: JsonObject) => aDecision(decisions, collector.jkt, of),
     claims: (of?: JsonObject) => decisionClaims(collector.jkt, of),
-    redeem: (of?: JsonObject) =>
-      one.cdp.redeem(aDecision(decisions, collector.jkt, of), collector.presented),
+    async redeem(of?: JsonObject) {
+      const claims = decisionClaims(collector.jkt, of)
+      const named = claims as Record<'jti' | 'credential_id' | 'target', never>
+      await decided(db, {
+        ...{ decision: named.jti, lease: named.credential_id, target: named.target },
+      })
+      return await one.cdp.redeem(aDecision(decisions, collector.jkt, claims), collector.presented)
+    },
+    /** As the deciding side answers it. */
+    introspect: (service: ProvenService, token: string, pool: Pool = db.pool('procura_front')) =>
+      introspect({ tenant: 'main', pool, credentials: credentialKeys }, service, token),
   }
 }
 

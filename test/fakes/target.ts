@@ -1,5 +1,5 @@
 /** A target that remembers what is alive in it, and can fail in every way that a real one does. */
-import { type Connector, NoEffect, PartlyRevoked } from '../../src/delivery/connector.ts'
+import { type Connector, NoEffect, PartlyRevoked, Silent } from '../../src/delivery/connector.ts'
 import { type Kind, kindOf } from '../../src/delivery/targets.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { z } from 'zod'
@@ -10,6 +10,7 @@ export type Fault =
   | 'makes it longer'
   | 'hangs after it was made'
   | 'cannot be asked to revoke'
+  | 'refuses to revoke'
   | 'still owns something'
 
 export interface FakeTarget {
@@ -58,7 +59,8 @@ function connectorOf(fake: Omit<FakeTarget, 'kind'>): Connector<object, object> 
     },
     async revoke(downstreamName) {
       fake.revoked.push(downstreamName)
-      if (fake.faults.has('cannot be asked to revoke')) throw new Error('nobody answers')
+      if (fake.faults.has('cannot be asked to revoke')) throw new Silent('nobody answers')
+      if (fake.faults.has('refuses to revoke')) throw new Error('The target answered 403')
       if (fake.faults.has('still owns something')) throw new PartlyRevoked('it owns something')
       return { found: fake.live.delete(downstreamName) }
     },

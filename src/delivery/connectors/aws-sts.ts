@@ -8,7 +8,7 @@ import { type Connector, NoEffect, NotYet } from '../connector.ts'
 import { isTimeout } from '../deadline.ts'
 import { blurred, isUnreached, statusOf, withSts } from './aws-sts/clients.ts'
 import { RoleError } from './aws-sts/denials.ts'
-import { createKillSwitch, type KillSwitchOptions } from './aws-sts/kill-switch.ts'
+import { CLOCKS_SECONDS, createKillSwitch, type KillSwitchOptions } from './aws-sts/kill-switch.ts'
 import { sessionPolicy } from './aws-sts/session-policy.ts'
 import { Permissions, SESSION, Settings } from './aws-sts/settings.ts'
 
@@ -66,10 +66,11 @@ export function awsSts(options: AwsStsOptions): Connector<Settings, Permissions>
       if (!SESSION.test(downstreamName)) throw new TypeError('not a name of ours')
       signal.throwIfAborted()
       const until = endsAt ?? new Date(clock().getTime() + SESSION_SECONDS_MAX * 1000)
-      // Its own policy has ended it.
-      if (until <= clock()) return { found: false }
       const leftMs = left(until, clock)
-      if (at.settings.kill_switch === 'none' || leftMs < SOON_MS) throw new NotYet(leftMs)
+      const certainMs = leftMs + CLOCKS_SECONDS * 1000
+      // Its own policy has ended it.
+      if (certainMs <= 0) return { found: false }
+      if (at.settings.kill_switch === 'none' || leftMs < SOON_MS) throw new NotYet(certainMs)
       const since = await killSwitch.deny(downstreamName, until, at).catch((error: unknown) => {
         throw error instanceof RoleError ? error : blurred(error)
       })

@@ -70,22 +70,22 @@ export function vault({ secrets, owner }: VaultOptions): Connector<Settings, Per
   }
 }
 
-/** Until a token was asked for nothing can exist; then a no proves that; after the engine's answer nothing does. */
+/** Until its role is asked for nothing can exist; then only an outright no proves that; with a token nothing does. */
 async function make(
   opening: Opening,
   role: string,
   intent: Intent,
   permissions: Permissions,
 ): Promise<Issued> {
-  const progress: { reached: 'nothing' | 'asked' | 'made' } = { reached: 'nothing' }
+  const progress = { isAsked: false, isEmpty: true }
   try {
     return await asBroker(opening, async (session, own) => {
       const { settings } = opening.at
+      progress.isAsked = true
       await makeRole(session, role, intent, settings)
-      progress.reached = 'asked'
-      session.become(await tokenFor(session, role, intent, settings))
+      progress.isEmpty = false
+      session.become(await firstToken(session, role, intent, settings))
       const given = await readOnce(session, permissions, intent)
-      progress.reached = 'made'
       session.become(own)
       // What the engine says of its end counts, though the token's end comes earlier.
       if (given.seconds > intent.ttlSeconds) throw new Error('Vault made it longer than asked')
@@ -93,18 +93,31 @@ async function make(
       return issued(intent, given, permissions.wrap ? await wrapped(session, given) : given.data)
     })
   } catch (cause) {
-    const { reached } = progress
-    if (reached === 'made' || (reached === 'asked' && !isRefusal(cause))) throw cause
+    const { isAsked, isEmpty } = progress
+    if (cause instanceof NoEffect || (isAsked && !(isEmpty && isOutright(cause)))) throw cause
     throw new NoEffect('the target made nothing', { cause, isTimeout: isTimeout(cause) })
   }
 }
 
-/** Refused before any engine was asked, or by one that is not there. A 400 or 500 is the engine's. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof Refused && [403, 404, 405, 429, 503].includes(error.status)
+/** Where it is refused outright and its role is taken away again, there is nothing. */
+async function firstToken(
+  session: Session,
+  role: string,
+  intent: Intent,
+  settings: Settings,
+): Promise<string> {
+  try {
+    return await tokenFor(session, role, intent, settings)
+  } catch (cause) {
+    if (!isOutright(cause)) throw cause
+    await session.call('delete', `auth/token/roles/${role}`)
+    throw new NoEffect('the target made nothing', { cause })
+  }
 }
 
-/** A token that is configured lives on as long as somebody looks after it; this comes by each minute. */
+const isOutright = (error: unknown) => error instanceof Refused && error.isOutright
+
+/** A token that is configured lives on as long as it is looked after: each minute while its target is in use. */
 async function renew(session: Session): Promise<void> {
   const { data } = await session.call('read', 'auth/token/lookup-self')
   if (data?.['renewable'] === true) await session.call('write', 'auth/token/renew-self', {})

@@ -2,9 +2,10 @@
 import type * as Iam from '@aws-sdk/client-iam'
 import type * as Sts from '@aws-sdk/client-sts'
 import { z } from 'zod'
+import { isBroken } from '../../../db/outage.ts'
 import { JsonError, readJson } from '../../../domain/json.ts'
 import { Secret } from '../../../domain/secret.ts'
-import type { At } from '../../connector.ts'
+import { type At, Silent } from '../../connector.ts'
 import type { Secrets } from '../../seal.ts'
 import type { Settings } from './settings.ts'
 
@@ -90,7 +91,10 @@ function clientConfig({ id, secret }: Keys, endpoint: string, region: string) {
     ...{ maxAttempts: 1, retryMode: 'standard', defaultsMode: 'standard' as const },
     ...{ useDualstackEndpoint: false, useFipsEndpoint: false, userAgentAppId: 'procura' },
     ...{ authSchemePreference: ['aws.auth#sigv4'], disableClockSkewCorrection: true },
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+    requestHandler: {
+      ...{ connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+      throwOnRequestTimeout: true, // or the SDK waits on, and says so on the console
+    },
   }
 }
 
@@ -100,6 +104,10 @@ export function statusOf(error: unknown): number | null {
   const { httpStatusCode } = error.$metadata as { readonly httpStatusCode?: number }
   return httpStatusCode ?? null
 }
+
+/** The signal's end, and the SDK's own for a connection or an answer that took too long. */
+const isLate = (error: unknown) =>
+  error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)
 
 /** No connection came about, so that nothing was asked. */
 export function isUnreached(error: unknown): boolean {
@@ -112,5 +120,6 @@ export function blurred(error: unknown): Error {
   const status = statusOf(error)
   if (status !== null) return new Error(`The target answered ${String(status)}`)
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return new Error(`The target: ${/^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no answer'}`)
+  const message = `The target: ${/^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no answer'}`
+  return isBroken(error) || isLate(error) ? new Silent(message) : new Error(message)
 }

@@ -26,8 +26,8 @@ interface Wanted extends Omit<Denial, 'since'> {
 }
 type Deny = (wanted: Wanted) => Promise<readonly Denial[]>
 
-/** By how much the target's clock may be behind ours: a denial outlives what it denies. */
-const CLOCKS_SECONDS = 60
+/** By how much the target's clock may be behind ours: what ends there by itself has ended for us only then. */
+export const CLOCKS_SECONDS = 60
 
 /** Many that are ended at once share one write: a role has one policy of ours, and is written slowly. */
 export function createKillSwitch(options: KillSwitchOptions): KillSwitch {

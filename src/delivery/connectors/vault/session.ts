@@ -1,8 +1,10 @@
 /** A few calls to one Vault, logged in with what is sealed for the target, which is let go afterwards. */
 import { z } from 'zod'
+import { isBroken } from '../../../db/outage.ts'
 import type { JsonObject } from '../../../domain/json.ts'
 import type { Secret } from '../../../domain/secret.ts'
-import type { At } from '../../connector.ts'
+import { type At, Silent } from '../../connector.ts'
+import { atMost } from '../../deadline.ts'
 import type { Secrets } from '../../seal.ts'
 import type { Settings } from './settings.ts'
 import { type Call, createTransport } from './transport.ts'
@@ -15,6 +17,8 @@ export const Answer = z.looseObject({
   wrap_info: z.looseObject({ token: z.string().min(1) }).nullish(),
 })
 export type Answer = z.infer<typeof Answer>
+
+const LOG_OUT_MS = 500
 
 /** Only what is written has data. */
 type Method = 'read' | 'write' | 'list' | 'delete'
@@ -33,10 +37,14 @@ export class Refused extends Error {
   override readonly name = 'Refused'
   readonly status: number
   readonly isUnknownLease: boolean
-  constructor(status: number, isUnknownLease: boolean) {
+  /** It did nothing of it. A 503 of a balancer in between says nothing of that; a 400 or 500 is an engine's. */
+  readonly isOutright: boolean
+  constructor(status: number, words: readonly string[]) {
     super(`Vault answered ${String(status)}`)
     this.status = status
-    this.isUnknownLease = isUnknownLease
+    this.isUnknownLease = words.includes('invalid lease')
+    const isSealed = status === 503 && words.some((one) => one.includes('Vault is sealed'))
+    this.isOutright = isSealed || [307, 403, 404, 405, 429].includes(status)
   }
 }
 
@@ -84,13 +92,22 @@ export async function asBroker<T>(
       transport.token = token
     },
   }
+  const loggedIn: { own?: string } = {}
   try {
     const own = await secrets.use(at.name, (secret) => login(session, settings, secret), at.lease)
+    if (settings.auth.method !== 'token') loggedIn.own = own
     session.become(own)
     return await work(session, own)
   } finally {
+    if (loggedIn.own !== undefined) await logOut(session, loggedIn.own)
     transport.close()
   }
+}
+
+/** A token that nobody hears of ends by its time; so does this one where Vault does not answer at once. */
+async function logOut(session: Session, own: string): Promise<void> {
+  session.become(own)
+  await atMost(LOG_OUT_MS, [session.call('write', 'auth/token/revoke-self')])
 }
 
 async function login(session: Session, { auth }: Settings, secret: Secret): Promise<string> {
@@ -118,9 +135,10 @@ function blurred(error: unknown): Error {
   const no = ServersNo.safeParse(error)
   if (no.success) {
     const { statusCode, body } = no.data.response
-    return new Refused(statusCode, body.errors.includes('invalid lease'))
+    return new Refused(statusCode, body.errors)
   }
   if (error instanceof DOMException || error instanceof Refused) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
-  return new Error(`Vault: ${/^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no answer that we know'}`)
+  const message = `Vault: ${/^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no answer that we know'}`
+  return isBroken(error) || code === 'ABORT_ERR' ? new Silent(message) : new Error(message)
 }
