@@ -6,7 +6,8 @@ import { rootKeysIn } from './chain/keys.ts'
 import { createConsents } from './consent/consents.ts'
 import { createDelegations } from './delegation/delegations.ts'
 import { createChains } from './delegation/reading.ts'
-import { mintedFor } from './delivery/minted.ts'
+import { introspect, mintedFor } from './delivery/minted.ts'
+import type { ProvenService } from './domain/person.ts'
 import { bySystem } from './domain/request.ts'
 import { createIdentity } from './identity/authenticate.ts'
 import { createNonces } from './identity/nonce.ts'
@@ -66,6 +67,7 @@ export async function createDeciding(slices: PdpSlices, shared: Shared, onStoppe
   })
   return {
     ...{ ...thinking, ...books, decider, revocation: { ...revocation, revokeShown } },
+    introspect: (service: ProvenService, token: string) => introspect(minted, service, token),
     half: halfOf(slices, shared, { ...thinking, ...books, revocation }),
   }
 }

@@ -43,6 +43,7 @@ export function pdpFront(slices: PdpSlices, parts: Deciding): Without<PdpFront> 
   return {
     ...{ identity, consents, delegations, chains, approvals, revocation, contract },
     agents: identity.agents,
+    introspect: (...asked) => parts.introspect(...asked),
     decider: { ...decider, standing: (...asked) => consents.standing(...asked) },
     decisions: createDecisionReader({ tenant, pool: pools.front, reader }),
     ledger: ledgerOf(reader),

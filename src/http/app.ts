@@ -48,9 +48,9 @@ export function createCdpApp(front: CdpFront): Express {
 }
 
 /** Whoever answers with a secret, or passes one on, has held it. */
-const DELIVERING = [credentials, proxy, redemptions, introspect]
+const DELIVERING = [credentials, proxy, redemptions]
 const DECIDING = [
-  ...[explain, token, revoke, authzen, delegations, chains, approvals, decisions],
+  ...[explain, token, introspect, revoke, authzen, delegations, chains, approvals, decisions],
   ...[agents, consents, revocations, freeze, leases, ledger, wellKnown, docs],
 ]
 

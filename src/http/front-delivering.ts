@@ -11,8 +11,6 @@ export interface FrontCredentials {
   giveBack(instance: ProvenInstance, id: CredentialId, act: Act): Promise<GivenBack>
   /** Its answer may have reached nobody: it is taken back, if it is not over already. */
   undelivered(id: CredentialId, act: Act): Promise<void>
-  /** The claims of a live credential of this service's audience; `null` for everything else. */
-  introspect(service: ProvenService, token: string): Promise<JsonObject | null>
   redeem(service: ProvenService, spent: Spending, by: By): Promise<Redemption>
 }
 export interface GivenBack {

@@ -69,6 +69,8 @@ export interface PdpFront extends BaseFront {
   readonly decisions: FrontDecisions
   readonly chains: FrontChains
   readonly ledger: FrontLedger
+  /** The claims of a live credential of this service's audience; `null` for everything else. */
+  introspect(service: ProvenService, token: string): Promise<JsonObject | null>
   readonly metadata: Metadata
   /** openapi.yaml, as it is. */
   readonly contract: string

@@ -32,6 +32,7 @@ type Parts = Pick<
   | 'decisions'
   | 'chains'
   | 'ledger'
+  | 'introspect'
 >
 
 export function parts(identity: FrontIdentity): Parts {

@@ -4,7 +4,10 @@ import { BrokerError } from '../../src/domain/problems.ts'
 import type { Front } from '../../src/http/front.ts'
 import { DIGEST, IDS, NOW } from './settled.ts'
 
-export const reading: Pick<Front, 'credentials' | 'proxy' | 'decisions' | 'chains' | 'ledger'> = {
+export const reading: Pick<
+  Front,
+  'credentials' | 'proxy' | 'decisions' | 'chains' | 'ledger' | 'introspect'
+> = {
   proxy: {
     call: (_instance, { lease, body }) =>
       found(
@@ -25,8 +28,6 @@ export const reading: Pick<Front, 'credentials' | 'proxy' | 'decisions' | 'chain
           : undefined,
       ),
     undelivered: () => Promise.resolve(),
-    introspect: (_service, token) =>
-      Promise.resolve(token === 'live' ? { jti: IDS.credential } : null),
     redeem: (_service, { tool, argsHash }) =>
       Promise.resolve({
         ...{ credential: IDS.credential, redeemedAt: NOW, tool, argsHash, purpose: 'support' },
@@ -34,6 +35,8 @@ export const reading: Pick<Front, 'credentials' | 'proxy' | 'decisions' | 'chain
         ...{ expiresAt: NOW, eventId: IDS.event, isRepeat: false },
       }),
   },
+  introspect: (_service, token) =>
+    Promise.resolve(token === 'live' ? { jti: IDS.credential } : null),
   chains: {
     find: (id, _by, { tokens }) => found(id === IDS.consent ? aChain(tokens) : undefined),
   },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../../src/domain/problems.ts'
 import type { Recognised } from '../../src/domain/request.ts'
 import { begin, callOf } from '../../src/http/call.ts'
-import { limitCallers, limitSources } from '../../src/http/limits.ts'
+import { createCallers, limitCallers, type Limits, limitSources } from '../../src/http/limits.ts'
 import { aFront, HEADERS, LIMITS, serving } from '../fakes/front.ts'
 
 /** As much of a request and a response as is looked at. */
@@ -82,7 +82,7 @@ describe('whoever is known', () => {
   const anAgent = (id: string, sponsor = 'spn_a'): Recognised => ({ kind: 'agent', id, sponsor })
   const rates = { callerPerSecond: 5, sponsorPerSecond: 10, tenantPerSecond: 15 }
 
-  function callers(limits: Partial<typeof LIMITS> = rates) {
+  function callers(limits: Partial<Limits> = rates) {
     const limit = limitCallers({ ...LIMITS, ...limits }, () => 0)
     const enter = (who: Recognised) => {
       const { req, res, call } = aCall()
@@ -108,6 +108,17 @@ describe('whoever is known', () => {
     expect(countOf(50, () => asks(anAgent('agt_3')))).toBe(0)
     expect(countOf(50, () => asks(anAgent('agt_4', 'spn_b')))).toBe(10)
     expect(countOf(50, () => asks(anAgent('agt_5', 'spn_c')))).toBe(0)
+  })
+
+  it('is the same at every listener of the process', () => {
+    const shared = { ...LIMITS, ...rates }
+    const both = createCallers(shared, () => 0)
+    const { asks } = callers({ ...shared, callers: both })
+    expect(countOf(50, () => asks(anAgent('agt_1')))).toBe(10)
+    const call = { caller: null, release: () => undefined }
+    expect(() => {
+      both(call, anAgent('agt_1'))
+    }).toThrow('rate_limited')
   })
 
   it('as a person is not held up by what agents do', () => {

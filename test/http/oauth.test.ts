@@ -117,7 +117,7 @@ describe('POST /oauth/introspect', () => {
   it('never says active while it cannot be checked', async () => {
     const front = aFront()
     const introspect = () => Promise.reject(unavailable('database'))
-    const down = { ...front, credentials: { ...front.credentials, introspect } }
+    const down = { ...front, introspect }
     const answer = await post('/oauth/introspect', form(ASKED), down)
     expect(answer).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } })
     expect(answer.body).not.toHaveProperty('active')

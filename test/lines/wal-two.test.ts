@@ -83,7 +83,7 @@ describe('two processes', () => {
     const contract = parse(
       readFileSync(join(import.meta.dirname, '..', '..', 'openapi.yaml'), 'utf8'),
     ) as { paths: Record<string, unknown> }
-    const own = /^\/(v1\/(credentials|proxy|redemptions)|oauth\/introspect)(\/|$)/
+    const own = /^\/v1\/(credentials|proxy|redemptions)(\/|$)/
     const both = ['/livez', '/readyz', '/metrics']
     const wrong: string[] = []
     // A method that no route has: 405 where the path is served, 404 where it is not. The proxy has all.
@@ -117,6 +117,9 @@ describe('two processes', () => {
     const both = await aLogin(database, 'cdp', ['procura_pdp'])
     await fails({ ...cdp, DATABASE_URL: both }, /may become procura_pdp/)
     await fails({ ...pdp, DATABASE_URL: database.url }, /may become procura_/)
+    const maker = await aLogin(database, 'cdp')
+    await database.query(`alter role ${new URL(maker).username} createrole`)
+    await fails({ ...cdp, DATABASE_URL: maker }, /may give itself any role/)
     await fails({ ...cdp, PROCURA_PEER_KEY: '' }, /PROCURA_PEER_KEY: is needed/)
   }, 120_000)
 
@@ -179,7 +182,9 @@ describe('one of two processes down', () => {
     expect(no.problem['evaluation']).toEqual({
       ...{ status: 'not_evaluated', unavailable_input: 'decision_point' },
     })
-    expect((await refusal(by.service.introspect(token))).status).toBe(503)
+    const spending = { token, tool: 'payments.refund', args_hash: answer.body['args_hash'] ?? '' }
+    const spent = refusal(by.service.post('/v1/redemptions', { ...spending, proof_checked: true }))
+    expect((await spent).status).toBe(503)
     await eventually('that it says so', async () => {
       const { status, read } = await told(portOf('cdp'), '/readyz')
       return status === 503 && read['failing'] === 'peer'

@@ -12,7 +12,7 @@ export interface Router {
 }
 
 /** As docs/two-processes.md has it. */
-const DELIVERED = /^\/(v1\/(credentials|proxy|redemptions)|oauth\/introspect)(\/|$)/
+const DELIVERED = /^\/v1\/(credentials|proxy|redemptions)(\/|$)/
 
 const servers: Server[] = []
 
