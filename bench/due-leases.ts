@@ -61,8 +61,8 @@ interface Copy {
 }
 
 async function insert(url: string, count: number, { id, name, columns, patch }: Copy) {
-  await withClient(url, (client) =>
-    client.query(
+  await withClient(url, async (client) => {
+    await client.query(
       `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
          audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at,
          expires_at, event_id)
@@ -76,6 +76,14 @@ async function insert(url: string, count: number, { id, name, columns, patch }: 
          lateral (select * from procura.lease where target = 'payments' and state = 'active'
                   order by issued_at desc limit 1) l`,
       [count, JSON.stringify(patch)],
-    ),
-  )
+    )
+    // A target's secret is opened for what was decided, and for nothing else.
+    await client.query(
+      `insert into procura.decision (tenant, id, at, face, answer, sponsor, agent, instance, consent,
+         credential, target, event_id)
+       select tenant, decision_id, issued_at, 'native', 'allow', sponsor, agent, instance, consent,
+         id, target, replace(id, 'crd', 'evt')
+       from procura.lease where issued_at < now() - interval '1 h' on conflict do nothing`,
+    )
+  })
 }
