@@ -20,7 +20,7 @@ export function createCdpHouse(slices: CdpSlices): House {
   const asking = createAsking({
     ...{ url: peer.url, tls: peer, meter: metrics, socketsMax: 2 * config.concurrentMax },
   })
-  const refusals = createTellingRefusals(asking)
+  const refusals = createTellingRefusals({ ...asking, report: shared.report })
   const delivering = createDelivering(slices, shared, (shown) => asking.checkProof(shown))
   const broker = createCountedBroker((presented) => asking.decide(presented), delivering, metrics)
   const front = {

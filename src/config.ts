@@ -68,7 +68,8 @@ export function loadConfig(
   given: NodeJS.ProcessEnv = process.env,
   said: Readonly<Record<string, string>> = {},
 ): Loaded {
-  const env = { ...given, ...said }
+  const instead = Object.keys(said).map((name) => [`${name}_FILE`, undefined])
+  const env = { ...given, ...Object.fromEntries(instead), ...said } as NodeJS.ProcessEnv
   const mistakes: Mistake[] = []
   const read = (name: keyof typeof SETTINGS): unknown => readSetting(name, env, mistakes)
   const values = Object.fromEntries(

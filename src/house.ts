@@ -32,6 +32,8 @@ export interface Half {
   readonly chores: readonly Chore[]
   /** Before anybody is answered; what it returns ends what was begun, when everybody has been. */
   begin(): Promise<() => Promise<void>>
+  /** Lets nobody in any more, and resolves when those who were there have been answered. */
+  drain?(unusedMs: number): Promise<void>
 }
 
 /** What this process serves, and what it does beside. */

@@ -1,6 +1,7 @@
 /** A server that begins to listen, and one that ends with nobody cut off in the middle of an answer. */
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
+import { Server as NetServer } from 'node:net'
 
 export const DRAIN_MS = 25_000
 const IDLE_LOOK_MS = 50
@@ -29,7 +30,8 @@ export function endListening(server: Server | TlsServer, unusedMs: number): Prom
     const late = setTimeout(() => {
       server.closeAllConnections()
     }, DRAIN_MS)
-    server.close(() => {
+    // Its own `close` cuts off at once whoever is idle, and may be sending just now.
+    NetServer.prototype.close.call(server, () => {
       clearInterval(idle)
       clearTimeout(late)
       resolve()

@@ -27,6 +27,11 @@ export async function createPdpHouse(slices: PdpSlices): Promise<House> {
   // The other process sees to it within a second, by looking: nobody has to be told.
   const deciding = await createDeciding(slices, shared, () => undefined)
   const { pdp, signer, identity, refusals } = deciding
+  // Whichever way somebody comes, it is the same somebody.
+  const limits = { ...limitsOf(config), callers: createCallers(limitsOf(config)) }
+  const refused: BaseFront['refused'] = (...it) => {
+    refusals.count(...it)
+  }
   const health = healthOf(
     slices,
     shared,
@@ -38,22 +43,18 @@ export async function createPdpHouse(slices: PdpSlices): Promise<House> {
   )
   const listener = createListener({
     ...{ tls: peer, log, meter: shared.metrics, busyMax: 4 * config.concurrentMax },
-    ...{ limit: createCallers(limitsOf(config)), nonce: () => identity.currentNonce() },
+    ...{ limit: limits.callers, nonce: () => identity.currentNonce(), refused },
     track: (work) => shared.running.track(work),
     answering: answeringOf(slices, deciding, health),
   })
-  const front = {
-    ...pdpFront(slices, deciding),
-    ...baseFront(slices, shared, (...it) => {
-      refusals.count(...it)
-    }),
-  }
+  const front = { ...pdpFront(slices, deciding), ...baseFront(slices, shared, refused), limits }
   const app: House['app'] = (seen) => createPdpApp({ ...front, ...seen })
   const listening = listeningHalf(listener, peer.listen)
   return { shared, health, app, halves: [deciding.half, listening] }
 }
 
-function listeningHalf(
+/** The line's own listener. */
+export function listeningHalf(
   { server }: Listener,
   at: { readonly host: string; readonly port: number },
 ): Half {
@@ -62,6 +63,10 @@ function listeningHalf(
     async begin() {
       await listenAt(server, at)
       return () => endListening(server, 0)
+    },
+    drain(unusedMs) {
+      server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'))
+      return endListening(server, unusedMs)
     },
   }
 }

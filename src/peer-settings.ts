@@ -13,11 +13,14 @@ export type Peer = PeerTls &
 
 /** `null` where both sides are one process, or where something is missing: then it is a mistake. */
 export function peerIn(values: Settings, mistakes: Mistake[]): Peer | null {
-  const { PROCURA_ROLE: role } = values
-  if (role === 'all') return null
+  const role = values.PROCURA_ROLE as Settings['PROCURA_ROLE'] | undefined
+  if (role === 'all' || role === undefined) return null
+  const told = new Set(mistakes.map(({ key }) => key))
   const wanted = <Name extends keyof Settings>(name: Name) => {
     const value = values[name]
     if (value !== undefined) return value as NonNullable<Settings[Name]>
+    // It is there, and wrong in another way.
+    if (told.has(name) || told.has(`${name}_FILE`)) return undefined
     const problem = `is needed with PROCURA_ROLE=${role}`
     mistakes.push({ key: name, problem, example: SETTINGS[name].example })
     return undefined

@@ -19,7 +19,7 @@ export const SIDES_OF = {
   cdp: ['cdp', 'reaper'],
 } as const satisfies Record<string, readonly Side[]>
 
-/** What one process may take. */
+/** What a process of both sides may take; one of two takes less. */
 export const CONNECTIONS_MAX = Object.values(SIDES).reduce((sum, { max }) => sum + max, 0)
 
 export type PoolsOf<S extends Side> = Readonly<Record<S, Pool>>

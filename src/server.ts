@@ -176,7 +176,11 @@ async function serve(house: House, serving: Serving): Promise<Running> {
         shared.drain()
         server.prependListener('request', (_req, res) => res.setHeader('Connection', 'close'))
         const isBalanced = await health.told()
-        await endListening(server, isBalanced ? UNUSED_MS : 0)
+        const unusedMs = isBalanced ? UNUSED_MS : 0
+        await Promise.all([
+          endListening(server, unusedMs),
+          ...halves.map((half) => half.drain?.(unusedMs)),
+        ])
         await shared.running.settled(DRAIN_MS)
         await keeping.stop()
         await endAll()

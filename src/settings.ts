@@ -159,6 +159,7 @@ export const SETTINGS = {
         const [host = '', given] = at.split(':')
         return { host, port: Number(given) }
       })
+      .refine((at) => port.safeParse(at.port).success, 'has no such port')
       .optional(),
     why: 'where the deciding process listens for the delivering one, and for nobody else',
     example: '10.0.0.5:8788',

@@ -100,14 +100,18 @@ async function reading(side: keyof typeof FILES, dir: string, options: LoadOptio
  * the delivering side gets a new seal, and they have to be sealed anew.
  *
  * @param keepSeal it also gets the old one, to put what was sealed under the new one with `rewrap`
+ * @param sealKey the old one, where it is not in `dir`
  * @throws KeyError when a file is there already: nothing is overwritten
  */
 export async function splitKeys(
   dir: string,
   out: string,
-  { keepSeal = false } = {},
+  {
+    keepSeal = false,
+    ...options
+  }: { readonly keepSeal?: boolean } & Pick<LoadOptions, 'sealKey'> = {},
 ): Promise<string[]> {
-  const keys = await loadKeys(dir)
+  const keys = await loadKeys(dir, options)
   const made: string[] = []
   const write = async (name: string, text: string) => {
     const isNew = await createOnce(join(out, name), () => text)

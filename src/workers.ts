@@ -6,14 +6,15 @@ import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { createPool } from './db/connect.ts'
 import type { Secret } from './domain/secret.ts'
+import { DRAIN_MS } from './listening.ts'
 import { CONNECTIONS_MAX } from './pools.ts'
 import { type FromWorker, gather, isFromWorker } from './worker-metrics.ts'
 
 const BACK_OFF_MS = { first: 100, most: 30_000 }
 /** Who was ready for this long did not fail at the start. */
 const STEADY_MS = 10_000
-/** Longer than the longest drain. */
-const END_MS = 70_000
+/** Longer than the longest drain: whoever balances is told, all are answered, work that goes on ends, then the chores. */
+const END_MS = 5000 + 2 * DRAIN_MS + 35_000
 
 export interface CrewOptions {
   readonly count: number

@@ -19,18 +19,24 @@ export async function refuseUnheardRole(pool: Pool): Promise<void> {
 /**
  * For a process that is one of two: whoever breaks it must not become the other by asking.
  *
- * @throws Error when the login may take on one of these roles, or all there are
+ * @throws Error when the login may take on one of these roles, or give itself any
  */
 export async function refuseOthersRoles(pool: Pool, others: readonly Role[]): Promise<void> {
-  const { rows } = await pool.query<{ role: string }>(
+  const { rows } = await pool.query<{ role: string | null }>(
     `select r.rolname as role from pg_catalog.pg_roles r
-     where r.rolname = any($1) and pg_catalog.pg_has_role(session_user, r.oid, 'member')`,
+     where r.rolname = any($1) and pg_catalog.pg_has_role(session_user, r.oid, 'member')
+     union all
+     select null from pg_catalog.pg_roles r
+     where r.rolname = session_user and (r.rolsuper or r.rolcreaterole)
+     order by role nulls last`,
     [[...others, 'procura_owner', 'procura_ledger']],
   )
   const [first] = rows
   if (first === undefined) return
   throw new Error(
-    `the login of DATABASE_URL may become ${first.role}, which is the other process': ` +
+    (first.role === null
+      ? 'the login of DATABASE_URL may give itself any role, also those of the other process: '
+      : `the login of DATABASE_URL may become ${first.role}, which is the other process': `) +
       'give each a login of its own (docs/two-processes.md)',
   )
 }

@@ -73,6 +73,8 @@ export function signToken(kind: TokenKind, claims: JsonObject, { issuer, keys }:
 
 export interface Read {
   readonly claims: JsonObject
+  /** The key that it was verified with. */
+  readonly kid: string
   /** SHA-256 (base64url) of the signing input. */
   readonly tokenHash: string
 }
@@ -102,7 +104,7 @@ export function readToken(
   const expected = row.audience === null ? audience : issuer + row.audience
   if (expected === undefined || claims['aud'] !== expected) throw new JwsError('aud')
   checkTimes(claims, now, row.life)
-  return { claims, tokenHash: sha256(input) }
+  return { claims, kid: key.kid, tokenHash: sha256(input) }
 }
 
 /** Three members and no other: nothing in a token chooses how it is verified, or by which key but ours. */

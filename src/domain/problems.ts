@@ -120,12 +120,24 @@ export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   readonly code: ProblemCode
   readonly shown: Shown
+  /** Another process of ours has refused it, and has counted that. */
+  readonly isCounted: boolean
 
-  constructor(code: ProblemCode, options: ErrorOptions & { message?: string; shown?: Shown } = {}) {
+  constructor(
+    code: ProblemCode,
+    options: ErrorOptions & { message?: string; shown?: Shown; isCounted?: boolean } = {},
+  ) {
     super(options.message ?? code, options)
     this.code = code
     this.shown = options.shown ?? {}
+    this.isCounted = options.isCounted ?? false
   }
+}
+
+/** What reached a decision is on record already; what failed in us was not refused. */
+export function isBeforeDeciding({ code, shown }: BrokerError): boolean {
+  const [status] = PROBLEMS[code]
+  return shown.decision === undefined && (status < 500 || code === 'unavailable')
 }
 
 /** 503: something that the answer needs is down. Nothing was issued. */

@@ -20,6 +20,8 @@ export interface Limits {
   readonly concurrentMax: number
   /** Whose word counts on where a request comes from. */
   readonly proxies: readonly string[]
+  /** Where another listener of this process counts the same callers: one count for both. */
+  readonly callers?: ReturnType<typeof createCallers>
 }
 
 type Elapsed = () => number
@@ -66,7 +68,7 @@ const HELD_BY_SPONSOR = 3 / 4
  * going on. What is going on is counted until the call releases it.
  */
 export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler {
-  const enter = createCallers(limits, elapsed)
+  const enter = limits.callers ?? createCallers(limits, elapsed)
   return (_req, res, next) => {
     const call = callOf(res)
     call.recognised = (caller) => {
@@ -80,7 +82,7 @@ export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler 
 export type Counted = Pick<Call, 'caller' | 'release'>
 
 /** @throws BrokerError `rate_limited`, from what it returns */
-export function createCallers(limits: Limits, elapsed?: Elapsed) {
+export function createCallers(limits: Omit<Limits, 'callers'>, elapsed?: Elapsed) {
   const rates = {
     own: createBuckets(limits.callerPerSecond, elapsed),
     service: createBuckets(limits.requestsPerSecond, elapsed),

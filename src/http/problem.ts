@@ -1,6 +1,12 @@
 /** Refusals: RFC 9457 on native routes, OAuth's own form on /oauth/*, both from one row. */
 import type { ErrorRequestHandler, Request, Response } from 'express'
-import { BrokerError, PROBLEMS, type ProblemCode, type Shown } from '../domain/problems.ts'
+import {
+  BrokerError,
+  isBeforeDeciding,
+  PROBLEMS,
+  type ProblemCode,
+  type Shown,
+} from '../domain/problems.ts'
 import { callOf, isToAgent, presentsSession } from './call.ts'
 import type { BaseFront } from './front.ts'
 import { sendOAuthError } from './oauth-error.ts'
@@ -99,14 +105,8 @@ export function renderError(front: BaseFront): ErrorRequestHandler {
     if (!isBeforeDeciding(error)) return
     const code = error.shown.oauth?.code ?? error.code
     meter.count('procura_refusals_total', { code: error.code })
-    if (face !== null) front.refused(face, code, caller)
+    if (face !== null && !error.isCounted) front.refused(face, code, caller)
   }
-}
-
-/** What reached a decision is on record already; what failed in us was not refused. */
-function isBeforeDeciding({ code, shown }: BrokerError): boolean {
-  const [status] = PROBLEMS[code]
-  return shown.decision === undefined && (status < 500 || code === 'unavailable')
 }
 
 /** The finer cause, where there is one and it is one of our own words. */

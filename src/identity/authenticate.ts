@@ -128,19 +128,22 @@ interface Held {
  * may still be used: whether what it rests on was stopped is read where it is decided.
  */
 function createSessionReader(signer: Signer, clock: Clock): (token: string) => Held {
-  const known = createCache<Held>(SESSIONS_KEPT)
+  const known = createCache<Held & { readonly kid: string }>(SESSIONS_KEPT)
+  // A key that was taken out since takes with it what it signed.
+  const isInForce = (kid: string) => signer.keys.some((key) => key.kid === kid)
   return (token) => {
     if (token.length > MAX_BYTES) throw new JwsError('too_large')
     const now = clock()
     const digest = sha256(token)
     const kept = known.get(digest)
-    if (kept !== undefined) {
+    if (kept !== undefined && isInForce(kept.kid)) {
       if (now >= kept.session.expiresAt) throw new JwsError('expired')
       return kept
     }
-    const read = readSession(readToken('session', token, signer, { now }))
-    known.set(digest, read)
-    return read
+    const read = readToken('session', token, signer, { now })
+    const held = { ...readSession(read), kid: read.kid }
+    known.set(digest, held)
+    return held
   }
 }
 

@@ -10,6 +10,10 @@ import type { Ledger } from '../domain/ports.ts'
 import { bySystem, type Face } from '../domain/request.ts'
 
 const KNOWN_MAX = 100
+/** Kinds of leaves in a window: far more than there are faces and codes. What is beyond is counted as one. */
+const KINDS_MAX = 1000
+/** Counts stop there: a sum never becomes a number that has lost digits. */
+const COUNT_MAX = 1_000_000_000
 
 export interface Refusals {
   count(face: Face, code: string, caller: string | null, times?: number): void
@@ -43,30 +47,38 @@ export function createRefusals({ ledger, clock, report }: RefusalsOptions): Refu
       missed = 0
     } catch (error) {
       report('refusals could not be recorded; the next leaf tells how many were missed', error)
-      for (const { count } of due.values()) missed += count
+      for (const { count } of due.values()) missed = Math.min(COUNT_MAX, missed + count)
     }
+  }
+
+  /** As what it is counted: as its own while there are not too many. */
+  function kindOf(own: Kind): Kind {
+    if (counted.has(keyOf(own))) return own
+    const kind = known < KNOWN_MAX ? own : { ...own, caller: null }
+    return counted.size < KINDS_MAX || counted.has(keyOf(kind)) ? kind : OTHER
   }
 
   return {
     count(face, code, caller, times = 1) {
-      const own = `${face} ${code} ${caller ?? ''}`
-      const isNobodys = caller === null || (known >= KNOWN_MAX && !counted.has(own))
-      const key = isNobodys ? `${face} ${code} ` : own
+      const kind = kindOf({ face, code, caller })
+      const key = keyOf(kind)
       const before = counted.get(key)
-      if (!before && !isNobodys) known += 1
-      const count = (before?.count ?? 0) + times
-      counted.set(key, { face, code, caller: isNobodys ? null : caller, count })
+      if (!before && kind.caller !== null) known += 1
+      counted.set(key, { ...kind, count: Math.min(COUNT_MAX, (before?.count ?? 0) + times) })
     },
     flush,
   }
 }
 
-interface Counted {
+interface Kind {
   readonly face: Face
   readonly code: string
   readonly caller: string | null
-  readonly count: number
 }
+type Counted = Kind & { readonly count: number }
+
+const OTHER: Kind = { face: 'system', code: 'other', caller: null }
+const keyOf = ({ face, code, caller }: Kind) => `${face} ${code} ${caller ?? ''}`
 
 function leafOf({ face, code, caller, count }: Counted, windowStart: Date, end: Date): LedgerEntry {
   const windowSeconds = Math.max(1, Math.round((end.getTime() - windowStart.getTime()) / 1000))

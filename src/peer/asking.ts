@@ -4,16 +4,8 @@ import type { IncomingMessage } from 'node:http'
 import { BrokerError, unavailable } from '../domain/problems.ts'
 import type { Meter } from '../domain/meter.ts'
 import type { Presented } from '../domain/request.ts'
-import {
-  type Answering,
-  headOf,
-  type Name,
-  questionOf,
-  readReply,
-  type Reply,
-  REVIVED,
-  type Service,
-} from './questions.ts'
+import { type Answering, headOf, type Name, NoQuestion, questionOf } from './questions.ts'
+import { type Answers, readReply, type Reply } from './replies.ts'
 import { contextOf, type PeerTls, whyNot } from './tls.ts'
 
 /** Longer than a decision takes, and short enough to answer whoever waits. */
@@ -41,13 +33,18 @@ export function createAsking(options: AskingOptions): Asking {
   const { tls, socketsMax: maxSockets, meter } = options
   const agent = new Agent({
     ...{ ...contextOf(tls), keepAlive: true, maxSockets, timeout: IDLE_MS, maxCachedSessions: 0 },
-    servername: tls.name,
+    // Said, for otherwise a variable of the environment can turn it off.
+    ...{ rejectUnauthorized: true, servername: tls.name },
     checkServerIdentity: (_host, certificate) => whyNot(tls, certificate),
   })
   let nonce = ''
 
   /** @throws BrokerError as the other side refused, or `unavailable` */
-  async function ask(name: Name, head: object, presented?: Presented): Promise<unknown> {
+  async function ask<N extends Name>(
+    name: N,
+    head: object,
+    presented?: Presented,
+  ): Promise<Answers[N]> {
     const reply = await exchange(options, agent, name, questionOf(head, presented?.body)).catch(
       (cause: unknown) => {
         meter.count('procura_peer_questions_total', { question: name, outcome: 'unanswered' })
@@ -56,24 +53,24 @@ export function createAsking(options: AskingOptions): Asking {
     )
     meter.count('procura_peer_questions_total', { question: name, outcome: outcomeOf(reply) })
     nonce = reply.nonce
+    if (reply.isNoQuestion) throw unavailable('decision_point', new NoQuestion('not understood'))
     if (presented !== undefined) note(name, presented, reply)
-    if (reply.refusal === undefined) return reply.answer
-    const { code, message, shown } = reply.refusal
-    throw new BrokerError(code, { message, shown })
+    if (reply.refusal === undefined) return reply.answer as Answers[N]
+    const { code, ...more } = reply.refusal
+    throw new BrokerError(code, more)
   }
 
   return {
-    decide: async (it) => REVIVED.decide(await ask('decide', headOf(it), it)),
-    authenticate: async (it) => REVIVED.authenticate(await ask('authenticate', headOf(it), it)),
-    service: async (it, assertion) =>
-      (await ask('service', { ...headOf(it), assertion }, it)) as Service,
+    decide: (it) => ask('decide', headOf(it), it),
+    authenticate: (it) => ask('authenticate', headOf(it), it),
+    service: (it, assertion) => ask('service', { ...headOf(it), assertion }, it),
     checkProof: async (shown) => {
       await ask('checkProof', { shown })
     },
     refused: async (counts) => {
       await ask('refused', { counts })
     },
-    ready: async () => (await ask('ready', {})) as Awaited<ReturnType<Answering['ready']>>,
+    ready: () => ask('ready', {}),
     nonce: () => nonce,
     end() {
       agent.destroy()
@@ -82,8 +79,10 @@ export function createAsking(options: AskingOptions): Asking {
 }
 
 /**
- * Who calls has been limited over there, before anything was decided; here it is for how much is worked on.
- * Whoever has too much of that is refused, but what was decided for them is not thrown away.
+ * Who calls has been limited over there, before anything was decided, by how often and by how much is
+ * decided at once. Here it is noted how much of theirs is worked on: whoever has too much of that is
+ * refused all else, but not what was decided for them. How much of that is made at once is bounded by
+ * the places there are for all.
  */
 function note(name: Name, presented: Presented, { caller }: Reply): void {
   // A service is told to whoever asked, who takes note of it.
@@ -95,7 +94,8 @@ function note(name: Name, presented: Presented, { caller }: Reply): void {
   }
 }
 
-const outcomeOf = ({ refusal }: Reply) => (refusal === undefined ? 'answered' : 'refused')
+const outcomeOf = ({ refusal, isNoQuestion }: Reply) =>
+  refusal === undefined && !isNoQuestion ? 'answered' : 'refused'
 
 function exchange(
   { url }: AskingOptions,
@@ -110,8 +110,15 @@ function exchange(
       headers: { 'content-type': 'application/octet-stream', 'content-length': question.length },
     })
     sent.once('error', reject)
+    const unanswered = () => {
+      reject(new Error('the line was closed')) // Also by another protocol than was asked for.
+    }
+    sent.once('close', unanswered)
     sent.once('response', (response) => {
-      octetsOf(response).then(readReply).then(resolve, reject)
+      sent.off('close', unanswered)
+      octetsOf(response)
+        .then((octets) => readReply(name, octets))
+        .then(resolve, reject)
     })
     sent.end(question)
   })

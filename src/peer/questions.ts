@@ -5,9 +5,9 @@
 import { z } from 'zod'
 import type { Ruling } from '../domain/decision.ts'
 import type { Session } from '../domain/instance.ts'
-import { type JsonObject, parseTrusted, readJson } from '../domain/json.ts'
-import { BrokerError, PROBLEMS, type ProblemCode } from '../domain/problems.ts'
-import type { Face, Presented, Recognised } from '../domain/request.ts'
+import { readJson } from '../domain/json.ts'
+import { PROBLEMS } from '../domain/problems.ts'
+import type { Face, Presented } from '../domain/request.ts'
 
 /** The deciding process, as the delivering one sees it. */
 export interface Answering {
@@ -16,9 +16,9 @@ export interface Answering {
   authenticate(presented: Presented): Promise<Proven>
   /** @param assertion of the form; left out, it is the Bearer token */
   service(presented: Presented, assertion?: string | null): Promise<Service>
-  /** A proof that an agent showed a target: used up. */
+  /** A proof that an agent showed a target: looked at, and used up where it is a good one. */
   checkProof(shown: ShownProof): Promise<void>
-  /** What the delivering side refused by itself, to be counted with the rest. */
+  /** What the delivering side refused without asking: what it was refused is counted where that was. */
   refused(counts: readonly Refused[]): Promise<void>
   /** `failing`: what it lacks, as its /readyz says; `null` when it is all there. */
   ready(): Promise<{ readonly failing: string | null }>
@@ -51,12 +51,22 @@ export const NAMES = [
   'ready',
 ] as const
 
-export const REFUSED_MAX = 500
+/** Told at once: within the members that a head may have. */
+export const REFUSED_MAX = 200
+/** Of one kind; more are told as that many. */
+export const COUNT_MAX = 1_000_000
+/** Whoever calls the broker comes by one of these. */
+const DOORS = ['native', 'oauth', 'authzen'] as const satisfies readonly Face[]
+
+/** Nothing that our delivering side would put: a mistake of ours, and none of the agent's. */
+export class NoQuestion extends Error {
+  override readonly name = 'NoQuestion'
+}
+
 const text = z.string()
 const PRESENTED = z.strictObject({
   ...{ method: text.max(32), path: text.max(8192), requestId: text.max(128) },
   ...{ authorization: text.nullable(), dpop: text.nullable(), idempotencyKey: text.nullable() },
-  face: z.enum(['native', 'oauth']),
   origin: z.strictObject({ address: text.max(64), userAgent: text.nullable() }),
 })
 /** What each question says, beside the body that an agent sent. */
@@ -71,10 +81,10 @@ export const HEADS = {
     counts: z
       .array(
         z.strictObject({
-          face: z.enum(['native', 'oauth']),
-          code: text.max(64).regex(/^[a-z_]+$/),
+          face: z.enum(DOORS),
+          code: text.refine((code) => Object.hasOwn(PROBLEMS, code)),
           caller: text.max(64).nullable(),
-          count: z.int().min(1),
+          count: z.int().min(1).max(COUNT_MAX),
         }),
       )
       .max(REFUSED_MAX),
@@ -90,55 +100,24 @@ export function questionOf(head: object, body: Uint8Array = NOTHING): Buffer {
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body])
 }
 
-/** @throws BrokerError `malformed_request`: no question that our delivering side would put */
+/** @throws NoQuestion */
 export function readQuestion<N extends Name>(name: N, octets: Buffer) {
   const end = octets.indexOf(LINE_END)
   try {
+    if (end === -1) throw new Error('a head without an end')
     const head = HEADS[name].parse(readJson(octets.subarray(0, end))) as z.output<(typeof HEADS)[N]>
     return { head, body: octets.subarray(end + 1) }
   } catch (cause) {
-    throw new BrokerError('malformed_request', { cause })
+    throw new NoQuestion('not a question', { cause })
   }
 }
 
-/** All of it but the body, which goes behind, and what only this process knows. */
-export function headOf({ body: _body, recognised: _told, ...presented }: Presented) {
+/** All of it but the body, which goes behind, and what is not to be believed or told: see `faceOf`. */
+export function headOf({ body: _body, recognised: _told, face: _face, ...presented }: Presented) {
   return { presented }
 }
 
-/** What every answer is wrapped in. */
-export interface Reply {
-  /** The one that proofs should carry now. */
-  readonly nonce: string
-  /** Whoever was recognised, also where they were then refused. */
-  readonly caller: Recognised | null
-  readonly answer?: unknown
-  readonly refusal?: {
-    readonly code: ProblemCode
-    readonly message: string
-    readonly shown: JsonObject
-  }
+/** By which door a request came is told by what was asked: it says what a proof has to cover. */
+export function faceOf(name: Name, path: string): 'native' | 'oauth' {
+  return name === 'service' && path.startsWith('/oauth/') ? 'oauth' : 'native'
 }
-
-/** Our own deciding side's words. @throws Error when it is not a reply at all */
-export function readReply(octets: Buffer): Reply {
-  const reply = parseTrusted(octets.toString('utf8')) as unknown as Reply
-  const { nonce, refusal } = reply
-  const isOne = typeof nonce === 'string' && (refusal === undefined || refusal.code in PROBLEMS)
-  if (!isOne) throw new Error('not a reply')
-  return reply
-}
-
-/** As it was before it was sent: times are times again. */
-export const REVIVED = {
-  decide(answer: unknown): Ruling {
-    const ruling = answer as Ruling
-    if (ruling.kind !== 'ask') return ruling
-    const { id, expiresAt } = ruling.approval
-    return { ...ruling, approval: { id, expiresAt: new Date(expiresAt) } }
-  },
-  authenticate(answer: unknown): Proven {
-    const { session, jkt } = answer as Proven
-    return { session: { ...session, expiresAt: new Date(session.expiresAt) }, jkt }
-  },
-} as const

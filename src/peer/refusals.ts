@@ -1,6 +1,10 @@
 /** What the delivering side refused by itself: counted here, and told the side that keeps the record of it. */
+import { BrokerError } from '../domain/problems.ts'
 import type { Face } from '../domain/request.ts'
-import { type Answering, REFUSED_MAX, type Refused } from './questions.ts'
+import { type Answering, COUNT_MAX, NoQuestion, REFUSED_MAX, type Refused } from './questions.ts'
+
+/** Of many callers the later ones are nobody's, so that strangers cannot fill the memory. */
+const KNOWN_MAX = 250
 
 export interface TellingRefusals {
   count(face: Face, code: string, caller: string | null): void
@@ -8,16 +12,29 @@ export interface TellingRefusals {
   flush(): Promise<void>
 }
 
-export function createTellingRefusals({ refused }: Pick<Answering, 'refused'>): TellingRefusals {
+export interface TellingOptions extends Pick<Answering, 'refused'> {
+  /** Told of what the other side does not understand: that is given up. */
+  readonly report: (what: string, why: unknown) => void
+}
+
+export function createTellingRefusals({ refused, report }: TellingOptions): TellingRefusals {
   let counted = new Map<string, Refused>()
 
   function add({ face, code, caller, count }: Refused): void {
     const own = `${face} ${code} ${caller ?? ''}`
-    // Of many callers the later ones are nobody's, so that strangers cannot fill the memory.
-    const isNobodys = counted.size >= REFUSED_MAX / 2 && !counted.has(own)
+    const isNobodys = counted.size >= KNOWN_MAX && !counted.has(own)
     const key = isNobodys ? `${face} ${code} ` : own
-    const before = counted.get(key)?.count ?? 0
-    counted.set(key, { face, code, caller: isNobodys ? null : caller, count: before + count })
+    const sum = Math.min(COUNT_MAX, (counted.get(key)?.count ?? 0) + count)
+    counted.set(key, { face, code, caller: isNobodys ? null : caller, count: sum })
+  }
+
+  async function tell(some: readonly Refused[]): Promise<void> {
+    try {
+      await refused(some)
+    } catch (error) {
+      if (!isNoQuestion(error)) throw error
+      report('refusals were not understood by the deciding side, and are not on record', error)
+    }
   }
 
   return {
@@ -26,10 +43,12 @@ export function createTellingRefusals({ refused }: Pick<Answering, 'refused'>): 
     },
     async flush() {
       const due = [...counted.values()]
-      if (due.length === 0) return
       counted = new Map()
       try {
-        await refused(due)
+        while (due.length > 0) {
+          await tell(due.slice(0, REFUSED_MAX))
+          due.splice(0, REFUSED_MAX)
+        }
       } catch (error) {
         for (const one of due) add(one)
         throw error
@@ -37,3 +56,6 @@ export function createTellingRefusals({ refused }: Pick<Answering, 'refused'>): 
     },
   }
 }
+
+const isNoQuestion = (error: unknown) =>
+  error instanceof BrokerError && error.cause instanceof NoQuestion

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Agent } from '../../src/domain/agent.ts'
 import { sha256 } from '../../src/domain/digest.ts'
+import type { KeySet } from '../../src/domain/jws.ts'
 import { aHolder, jwt } from './signing.ts'
-import { aWorld, BODY, CI, presented, refusalOf, type World } from './world.ts'
+import { aWorld, BODY, CI, ourKey, presented, refusalOf, type World } from './world.ts'
 
 let world: World
 let agent: Agent
@@ -45,6 +46,19 @@ describe('an agent that calls', () => {
   it('is the same on every replica', async () => {
     const replica = world.aReplica()
     expect(await refusalOf(replica.authenticate(world.called(holder, token)))).toBe('ok')
+  })
+
+  it('is nobody from the turn on in which the key of its session is taken out, also where it was known', async () => {
+    const keys: [KeySet[0], ...KeySet[0][]] = [ourKey('one')]
+    const replica = world.aReplica(keys)
+    const own = aHolder()
+    const { accessToken } = await world.session(own, world.ciToken('repo'), {}, { at: replica })
+    const shown = () => refusalOf(replica.authenticate(world.called(own, accessToken.reveal())))
+    expect(await shown()).toBe('ok')
+    keys.unshift(ourKey('two'))
+    expect(await shown(), 'it still verifies').toBe('ok')
+    keys.pop()
+    expect(await shown()).toBe('invalid_token: kid')
   })
 
   it('[DPP-01] [DPP-21] shows its session with a proof, never as a bearer token', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { readToken, signToken } from '../../src/domain/jws.ts'
+import { Secret } from '../../src/domain/secret.ts'
 import { createKeys, loadKeys } from '../../src/keys.ts'
 import { loadCdpKeys, loadPdpKeys, splitKeys } from '../../src/side-keys.ts'
 
@@ -41,6 +42,19 @@ describe('a split folder', () => {
     ])
     expect(textOf(join(split, 'cdp'), 'decisions.json')).not.toContain('"d":')
     expect(textOf(join(split, 'pdp'), 'credentials.json')).not.toContain('"d":')
+  })
+
+  it('has the seal that was given beside the folder, where there is none in it', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'procura-unsealed-'))
+    onTestFinished(() => {
+      rmSync(dir, { recursive: true })
+    })
+    cpSync(whole, join(dir, 'whole'), { recursive: true })
+    const sealKey = new Secret(textOf(whole, 'seal.key').trim())
+    rmSync(join(dir, 'whole', 'seal.key'))
+    await splitKeys(join(dir, 'whole'), join(dir, 'split'), { sealKey, keepSeal: true })
+    expect(textOf(join(dir, 'split', 'pdp'), 'seal.key').trim()).toBe(sealKey.reveal())
+    expect(textOf(join(dir, 'split', 'cdp'), 'seal.key')).toContain(sealKey.reveal())
   })
 
   it('is read so that what one signs the other verifies', async () => {

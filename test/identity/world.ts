@@ -3,6 +3,7 @@ import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
 import type { Constraint } from '../../src/domain/constraint.ts'
 import type { Consent, Terms } from '../../src/domain/consent.ts'
 import { type AgentId, newId, type PersonId } from '../../src/domain/ids.ts'
+import type { KeySet } from '../../src/domain/jws.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
 import type { Act, By, Presented, RequestKey } from '../../src/domain/request.ts'
@@ -36,6 +37,11 @@ const ROLES = {
   operator: ['ops'],
 }
 
+/** A key that sessions are signed with. */
+export function ourKey(kid: string, { privateKey, publicKey }: Holder = aHolder()): KeySet[0] {
+  return { kid, alg: 'ES256', privateKey, publicKey }
+}
+
 export type World = Awaited<ReturnType<typeof aWorld>>
 
 export async function aWorld() {
@@ -47,13 +53,12 @@ export async function aWorld() {
   const nonces = createNonces(nonceKey, true)
 
   /** Another replica on the same database: nothing is shared but that. */
-  function aReplica(): Identity {
+  function aReplica(sessionKeys: KeySet = [ourKey('ses-1', sessionKey)]): Identity {
     const pool = db.pool('procura_front')
-    const { alg: _, ...pair } = sessionKey
     return createIdentity({
       ...{ tenant: 'main', issuer: ISS, pool, clock, nonces },
       ledger: createLog({ tenant: 'main', pool, door: 'append_registered', sealer }),
-      sessionKeys: [{ kid: 'ses-1', alg: 'ES256', ...pair }],
+      sessionKeys,
       people: [
         {
           ...{ issuer: IDP, jwks: { keys: [idp.jwk] }, groups_claim: 'groups' },

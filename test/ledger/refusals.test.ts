@@ -67,6 +67,23 @@ describe('refusals on record', () => {
     expect(recorded.filter((leaf) => 'caller' in leaf && leaf.caller === null)).toHaveLength(1)
   })
 
+  it('of any number of kinds are a bounded number of leaves, and none is lost', async () => {
+    const { refusals, recorded, countOf } = counting()
+    for (let at = 0; at < 5000; at += 1) refusals.count('native', `made_up_${String(at)}`, null)
+    await refusals.flush()
+    expect(recorded).toHaveLength(1001)
+    expect(countOf(recorded)).toBe(5000)
+    expect(recorded.at(-1)).toMatchObject({ refusedAt: 'system', code: 'other', count: 4000 })
+  })
+
+  it('never add up to a number that has lost digits, whoever says how many', async () => {
+    const { refusals, recorded } = counting()
+    const much = Number.MAX_SAFE_INTEGER
+    for (let at = 0; at < 3; at += 1) refusals.count('native', 'not_found', null, much)
+    await refusals.flush()
+    expect(recorded).toMatchObject([{ count: 1_000_000_000 }])
+  })
+
   it('that could not be recorded are told by the next leaf that can', async () => {
     const { refusals, recorded, down } = counting()
     down(true)

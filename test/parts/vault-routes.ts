@@ -88,6 +88,10 @@ function tokens(state: State, { path, method, body, token = '' }: Asked): Answer
   if (path === 'auth/token/lookup-self') {
     return ok({ data: { renewable: state.tokens.get(token)?.renewable ?? false } })
   }
+  if (path === 'auth/token/revoke-self') {
+    state.endToken(token)
+    return done
+  }
   if (path === 'auth/token/renew-self') {
     const held = state.tokens.get(token)
     if (!held?.renewable) return no(400, 'lease is not renewable')

@@ -18,6 +18,8 @@ export type Fault =
   | 'silent'
   /** It does what was asked, and its answer never comes. */
   | 'acts and hangs'
+  /** It does what was asked, and somebody in between says that there was nobody to do it. */
+  | 'acts, 503'
 
 export type VaultServer = Awaited<ReturnType<typeof aVaultServer>>
 
@@ -71,6 +73,7 @@ export async function aVaultServer(path: string) {
     else {
       const answered = answer(state, engine, logins, asked)
       if (fault === 'acts and hangs') waiting.add(res)
+      else if (fault === 'acts, 503') res.writeHead(503).end()
       else send(res, answered)
     }
   }

@@ -26,6 +26,7 @@ export const BROKER = {
   'auth/token/create/procura-*': ['create', 'update'],
   'auth/token/lookup-self': ['read'],
   'auth/token/renew-self': ['update'],
+  'auth/token/revoke-self': ['update'],
   'sys/leases/revoke-prefix/auth/token/create/procura-*': ['update', 'sudo'],
   'sys/leases/lookup': ['update'],
   'sys/wrapping/wrap': ['update'],

@@ -32,8 +32,9 @@ export function keysCommand(): Command {
     )
     .addHelpText('before', 'procura keys split --out /run/secrets\n')
     .action(async ({ out, keepSeal = false }: { out: string; keepSeal?: boolean }) => {
-      const { keysDir } = configuration('all')
-      for (const name of await splitKeys(keysDir, out, { keepSeal })) printer.line('made', name)
+      const { keysDir, sealKey } = configuration('all')
+      const made = await splitKeys(keysDir, out, { keepSeal, sealKey })
+      for (const name of made) printer.line('made', name)
       printer.line('', out)
       printer.line('then', keepSeal ? REWRAP : 'procura target secret, for each target, with cdp')
     })
