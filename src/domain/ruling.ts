@@ -19,7 +19,7 @@ export function toldOf({ decision, asked }: Settled): Told {
         decision: id,
         argsHash: call.argsHash,
         level,
-        approval: asked,
+        approval: { id: asked.id, expiresAt: asked.expiresAt },
         rules: answer.rules,
         isRepeat: false,
       }

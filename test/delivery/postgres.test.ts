@@ -248,7 +248,12 @@ describe('the broker at the target', () => {
 
   it('says that nothing was made when nobody answers, or the password is wrong', async () => {
     const wrong = { use: <T>(_: string, work: (s: Secret) => Promise<T>) => work(new Secret('no')) }
-    const kinds = createConnectors({ credentials: aSigner(), secrets: wrong, owner: 'me', ...HOUSE })
+    const kinds = createConnectors({
+      credentials: aSigner(),
+      secrets: wrong,
+      owner: 'me',
+      ...HOUSE,
+    })
     const locked = createTargets(kinds, { orders: at.settings }).get('orders')
     for (const target of [aTarget({ port: 1 }), locked]) {
       const error = await issue(orders(), target).catch((caught: unknown) => caught)

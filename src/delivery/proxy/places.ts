@@ -4,11 +4,12 @@ import { unavailable } from '../../domain/problems.ts'
 
 export interface Places {
   /**
-   * A sponsor has at most half of them, rounded up. Call what is returned when the call is over.
+   * A sponsor has at most half of them, rounded up. A lease takes one, however many try it at once: all
+   * but one of them are about to be told that it is spent. Call what is returned when the call is over.
    *
    * @throws BrokerError `unavailable`
    */
-  enter(of: Pick<Intent, 'target' | 'sponsor'>, most: number): () => void
+  enter(of: Pick<Intent, 'target' | 'sponsor' | 'lease'>, most: number): () => void
 }
 
 export function createPlaces(): Places {
@@ -20,14 +21,18 @@ export function createPlaces(): Places {
     else taken.delete(key)
   }
   return {
-    enter({ target, sponsor }, most) {
+    enter({ target, sponsor, lease }, most) {
       // No name of a target, and no sponsor, has a line break in it.
       const theirs = `${target}\n${sponsor}`
-      if (count(target) >= most || count(theirs) >= Math.ceil(most / 2)) {
+      const isFirst = count(lease) === 0
+      if (isFirst && (count(target) >= most || count(theirs) >= Math.ceil(most / 2))) {
         throw unavailable('downstream')
       }
-      for (const key of [target, theirs]) add(key, 1)
+      if (isFirst) for (const key of [target, theirs]) add(key, 1)
+      add(lease, 1)
       return () => {
+        add(lease, -1)
+        if (count(lease) > 0) return
         for (const key of [target, theirs]) add(key, -1)
       }
     },

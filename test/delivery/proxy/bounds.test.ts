@@ -1,6 +1,6 @@
 /** What is shared between calls: lookups of names, places at a target, and the look at what was stopped. */
 import { describe, expect, it, vi, onTestFinished } from 'vitest'
-import type { PersonId } from '../../../src/domain/ids.ts'
+import { newId, type PersonId } from '../../../src/domain/ids.ts'
 import { createLive } from '../../../src/delivery/proxy/live.ts'
 import { createPlaces } from '../../../src/delivery/proxy/places.ts'
 import { type Resolve, together } from '../../../src/delivery/proxy/resolve.ts'
@@ -64,7 +64,9 @@ describe('a lookup', () => {
 
 describe('the places at a target', () => {
   const [ana, omar] = [IDS.sponsor, 'spn_omar'] as const
-  const of = (sponsor: PersonId, target = 'orders') => ({ sponsor, target })
+  const of = (sponsor: PersonId, target = 'orders') => ({
+    ...{ sponsor, target, lease: newId('crd', new Date()) },
+  })
 
   it('are never all of one sponsor’s, and each is given back', () => {
     const places = createPlaces()
@@ -76,6 +78,17 @@ describe('the places at a target', () => {
     for (const each of [...leave, other]) each()
     places.enter(of(omar), 3)
     places.enter(of(omar), 3)
+  })
+
+  it('are one for a lease, however many try it at once', () => {
+    const places = createPlaces()
+    const one = of(ana)
+    const leave = [1, 2, 3].map(() => places.enter(one, 1))
+    leave[0]?.()
+    leave[1]?.()
+    expect(() => places.enter(of(omar), 1)).toThrow('unavailable')
+    leave[2]?.()
+    places.enter(of(omar), 1)
   })
 
   it('are one where there is one', () => {
