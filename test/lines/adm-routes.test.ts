@@ -7,7 +7,8 @@ import { twoBrokers, type World } from './house.ts'
 import { type Answer, exchange, type HeaderLine, type Sending } from './wire.ts'
 
 const { line } = twoBrokers()
-const all = operations()
+// An answer to HEAD has no body to look at; its routes are those of GET.
+const all = operations().filter(({ method }) => method !== 'HEAD')
 const guarded = all.filter(({ security }) => security.length > 0)
 const native = guarded.filter(({ path }) => !path.startsWith('/oauth/'))
 const lets = (scheme: string) => (it: Operation) => it.security.some((one) => scheme in one)
@@ -199,7 +200,9 @@ line(
 line(
   '[ADM-08] nothing is edited, so that nobody writes over another: what changes is withdrawn and made anew',
   async (w) => {
-    expect(all.filter(({ method }) => !['GET', 'POST', 'DELETE'].includes(method))).toEqual([])
+    // What is called through us is edited there, or not.
+    const ours = all.filter(({ path }) => !path.startsWith('/v1/proxy/'))
+    expect(ours.filter(({ method }) => !['GET', 'POST', 'DELETE'].includes(method))).toEqual([])
     const path = `/v1/consents/${w.agent.consent}`
     for (const method of ['PUT', 'PATCH']) {
       const body = { max_uses: 9999 }
