@@ -50,7 +50,13 @@ function inWasm(): RefundPolicies {
 }
 
 const contextOf = ({ order_id, amount, currency }: Refund) => ({
-  ...{ purpose: 'support.refunds', depth: 0, approved: false, ttl_seconds: 60 },
+  ...{
+    purpose: 'support.refunds',
+    external_trigger: false,
+    depth: 0,
+    approved: false,
+    ttl_seconds: 60,
+  },
   ...{ uses_left: 100, now: new Date().toISOString(), sender_constraint: 'dpop' },
   facts: { amount_minor: amount, currency, order_id },
 })

@@ -30,17 +30,22 @@ const PeopleIssuer = z
   })
   .refine(oneSource, ONE_SOURCE)
 
+const Attesting = {
+  assertion_reuse: z.enum(['first_key', 'any_key']).default('first_key'),
+  /** Only for a platform that says on its own what model it runs. */
+  model_claim: z.string().min(1).max(256).optional(),
+}
 const OidcWorkloads = z.strictObject({
   kind: z.literal('oidc'),
   issuer: z.string().min(1),
   ...Keys,
-  assertion_reuse: z.enum(['first_key', 'any_key']).default('first_key'),
+  ...Attesting,
 })
 const SpiffeWorkloads = z.strictObject({
   kind: z.literal('spiffe'),
   trust_domain: z.string().regex(/^[a-z0-9._-]{1,255}$/),
   ...Keys,
-  assertion_reuse: z.enum(['first_key', 'any_key']).default('first_key'),
+  ...Attesting,
 })
 
 const Service = z.strictObject({

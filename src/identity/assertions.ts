@@ -1,5 +1,5 @@
 /** An agent's client assertion → which agent it is: JWT-SVID, OIDC token, or its own key's signature. */
-import type { Agent, Workload } from '../domain/agent.ts'
+import { type Agent, type Model, modelOf, type Workload } from '../domain/agent.ts'
 import type { Clock } from '../domain/clock.ts'
 import { isId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -53,6 +53,8 @@ export interface Attested {
   readonly expiresAt: Date
   readonly reuse: 'first_key' | 'any_key' | 'once'
   readonly jti: string
+  /** What its platform says of the model that it runs on; `null` where that says nothing. */
+  readonly model: Model | null
 }
 
 export interface AttestOptions {
@@ -139,7 +141,17 @@ async function readWorkload(
   const verified = await verify(options, assertion, kind, keyFor)
   const { issuer, workload } = whose(verified.claims)
   const agent = known(await options.agents.byWorkload(workloadKey(workload)))
-  return attestedBy(verified, { agent, authentication: as, reuse: issuer.settings.assertion_reuse })
+  const { assertion_reuse: reuse, model_claim: claim } = issuer.settings
+  const model = modelIn(verified.claims, claim)
+  return attestedBy(verified, { agent, authentication: as, reuse, model })
+}
+
+/** @throws JwsError for one that cannot be read: it was meant to say something */
+function modelIn(claims: JsonObject, claim: string | undefined): Model | null {
+  if (claim === undefined || !Object.hasOwn(claims, claim)) return null
+  const model = modelOf(claims[claim] ?? null, 'attested')
+  if (model === null) throw new JwsError('model')
+  return model
 }
 
 async function readOwnKey(
@@ -179,9 +191,10 @@ async function verify(
 
 function attestedBy(
   { tokenHash, expiresAt }: ThirdParty,
-  by: Pick<Attested, 'agent' | 'authentication' | 'reuse'> & { readonly jti?: string },
+  by: Pick<Attested, 'agent' | 'authentication' | 'reuse'> &
+    Partial<Pick<Attested, 'jti' | 'model'>>,
 ): Attested {
-  return { jti: '', ...by, tokenHash, expiresAt }
+  return { jti: '', model: null, ...by, tokenHash, expiresAt }
 }
 
 /** An active agent, or nobody that we know: whether it was retired is not said. */

@@ -13,6 +13,8 @@ export interface PeopleIssuer extends KeyLocation {
 export type WorkloadIssuer = KeyLocation & {
   /** Whether an assertion is bound to the first key that it comes with. */
   readonly assertion_reuse: 'first_key' | 'any_key'
+  /** The claim with which it attests `{name, tier}` of the model that the run is on. */
+  readonly model_claim?: string | undefined
 } & (
     | { readonly kind: 'oidc'; readonly issuer: string }
     | { readonly kind: 'spiffe'; readonly trust_domain: string }

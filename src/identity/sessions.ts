@@ -1,6 +1,7 @@
 /** A client assertion and a key → a session, under a consent or a hop, on record before it is handed out. */
 import { randomUUID } from 'node:crypto'
 import { tighterTotals } from '../domain/accounts.ts'
+import type { Model } from '../domain/agent.ts'
 import type { Authority } from '../domain/authority.ts'
 import { type Hop, leafOf, type Path } from '../domain/chain.ts'
 import type { Constraint } from '../domain/constraint.ts'
@@ -64,8 +65,9 @@ export function createSessions(options: SessionsOptions): Sessions {
       const attested = await attest(options, { type, assertion }, jkt)
       const { id, sponsor } = attested.agent
       presented.recognised?.({ kind: 'agent', id, sponsor })
-      const wanted = readWanted(form, issuer)
-      if ((wanted.client ?? id) !== id) throw oauthError('invalid_client')
+      const asked = readWanted(form, issuer)
+      if ((asked.client ?? id) !== id) throw oauthError('invalid_client')
+      const wanted = { ...asked, model: modelBehind(attested, asked) }
 
       // On whose behalf, and how much of it?
       const rest =
@@ -73,11 +75,11 @@ export function createSessions(options: SessionsOptions): Sessions {
           ? await underConsent(options, attested, wanted)
           : await underChain(options, form, { attested, jkt })
       const authority = narrowed(rest.effective, wanted)
-      const asked = { attested, jkt, wanted, authority, rest }
+      const opening = { attested, jkt, wanted, authority, rest }
 
       // On record first; only then is it signed.
       const { value } = await options.ledger.record(null, async (tx) => {
-        const { entries, ...opened } = await open(tx, options, asked, presented)
+        const { entries, ...opened } = await open(tx, options, opening, presented)
         await keepSession(tx, options.tenant, rest.consent, opened)
         return { entries, value: opened, answer: null }
       })
@@ -163,6 +165,14 @@ async function open(
   const about = { agent: agent.id, instance, jkt, consent: rest.given, authority }
   const { entry, ...root } = await chains.openRoot(tx, about, act)
   return { ...opened, path, root, entries: [issued, entry] }
+}
+
+/** What its platform says goes before what it says itself, which must not be something else. */
+function modelBehind({ model: attested }: Attested, { model: claimed }: Wanted): Model | null {
+  if (attested === null || claimed === null) return attested ?? claimed
+  if (attested.name === claimed.name && attested.tier === claimed.tier) return attested
+  const detail = 'The model that is claimed is not the one that the assertion attests'
+  throw oauthError('invalid_request', 'invalid_request', { detail })
 }
 
 /** Whoever acts straight under a consent: there is no token of a chain. */

@@ -1,5 +1,5 @@
 /** The parameters of `POST /oauth/token` with which an instance asks for a session. */
-import type { Model } from '../domain/agent.ts'
+import { type Model, modelOf } from '../domain/agent.ts'
 import type { Constraint } from '../domain/constraint.ts'
 import { type Reading, readConstraints, readScopes } from '../domain/constraint-reading.ts'
 import { type ConsentId, isId } from '../domain/ids.ts'
@@ -95,14 +95,9 @@ function readConsent(id: string | undefined): ConsentId | undefined {
 /** What it says of itself is a claim: it may make a rule refuse, and never allow. */
 function readModel(text: string | undefined): Model | null {
   if (text === undefined) return null
-  const { name, tier, ...others } = objectOf(text, 'invalid_request')
-  const isWhole = isWord(name) && isWord(tier) && Object.keys(others).length === 0
-  if (!isWhole) throw oauthError('invalid_request')
-  return { name, tier, basis: 'claimed' }
-}
-
-function isWord(value: Json | undefined): value is string {
-  return typeof value === 'string' && /^[\x21-\x7e]{1,100}$/.test(value)
+  const model = modelOf(objectOf(text, 'invalid_request'), 'claimed')
+  if (model === null) throw oauthError('invalid_request')
+  return model
 }
 
 /** One `agent_delegation` and nothing else: an unknown type or member is refused. */

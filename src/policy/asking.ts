@@ -15,10 +15,16 @@ export interface Asking {
   readonly entities: EntityJson[]
 }
 
+/** What the vocabulary in force says of a purpose. */
+export interface Triggered {
+  readonly isExternal: boolean
+}
+export type Posed = Question & Triggered
+
 export type Sponsor = Extract<Principal, { kind: 'sponsor' }>
 
 /** May this principal of the chain make this call? `approved` is what only a person's yes makes true. */
-export function callAsked(question: Question, principal: Principal, approved: boolean): Asking {
+export function callAsked(question: Posed, principal: Principal, approved: boolean): Asking {
   const { call, purpose, depth, ttlSeconds, usesLeft, now } = question
   const [sponsor] = question.principals
   return {
@@ -26,7 +32,7 @@ export function callAsked(question: Question, principal: Principal, approved: bo
     action: { type: 'Action', id: call.tool.name },
     resource: { type: 'Tool', id: call.tool.name },
     context: {
-      ...{ purpose, depth, approved },
+      ...{ purpose, external_trigger: question.isExternal, depth, approved },
       ...{ ttl_seconds: ttlSeconds, uses_left: usesLeft, now: now.toISOString() },
       sender_constraint: call.tool.senderConstraint,
       facts: call.facts,
@@ -42,13 +48,19 @@ export function callAsked(question: Question, principal: Principal, approved: bo
 }
 
 /** May this sponsor consent that an agent uses this tool, on these terms? */
-export function consentAsked(sponsor: Sponsor, tool: Tool, terms: Terms, now: Date): Asking {
+export function consentAsked(
+  sponsor: Sponsor,
+  tool: Tool,
+  { terms, isExternal }: Triggered & { readonly terms: Terms },
+  now: Date,
+): Asking {
   return {
     principal: uidOf(sponsor),
     action: CONSENT,
     resource: { type: 'Tool', id: tool.name },
     context: {
       purpose: terms.purpose,
+      external_trigger: isExternal,
       max_uses: terms.maxUses,
       max_hops: terms.maxHops,
       max_ttl_seconds: terms.maxTtlSeconds,
@@ -71,13 +83,16 @@ export interface Handing {
 }
 
 /** May this agent hand this tool on? */
-export function delegateAsked(handing: Handing, tool: Tool, now: Date): Asking {
-  const { delegator, delegate, isSameSponsor, purpose, depth } = handing
+export function delegateAsked(handing: Handing & Triggered, tool: Tool, now: Date): Asking {
+  const { delegator, delegate, isSameSponsor, purpose, depth, isExternal } = handing
   return {
     principal: uidOf(delegator),
     action: { type: 'Action', id: 'delegate' },
     resource: { type: 'Tool', id: tool.name },
-    context: { purpose, depth, delegate, same_sponsor: isSameSponsor, now: now.toISOString() },
+    context: {
+      ...{ purpose, external_trigger: isExternal, depth },
+      ...{ delegate, same_sponsor: isSameSponsor, now: now.toISOString() },
+    },
     entities: [
       principalEntity(delegator),
       toolEntity(tool),
@@ -90,6 +105,15 @@ export const CONSENT: TypeAndId = { type: 'Action', id: 'consent' }
 
 export function sponsorOf(id: PersonId, groups: readonly string[]): Sponsor {
   return { kind: 'sponsor', hop: null, id, groups }
+}
+
+/**
+ * As whom it is asked for: an agent that claims a model, also as one of which no model is known. The
+ * stricter answer holds, so that a claim can take away, and never give.
+ */
+export function likenessesOf<P extends Principal>(principal: P): readonly [P, ...P[]] {
+  if (principal.kind !== 'agent' || principal.model?.basis !== 'claimed') return [principal]
+  return [principal, { ...principal, model: null }]
 }
 
 function uidOf({ kind, id }: Principal): TypeAndId {

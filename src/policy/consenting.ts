@@ -8,7 +8,7 @@ import { consentAsked, type Sponsor } from './asking.ts'
 import type { Catalogue } from './catalogue.ts'
 import { forbidden, stoppedBy } from './evaluate.ts'
 import { opinionOn, type Policies } from './opinion.ts'
-import type { Purposes } from './purposes.ts'
+import { isExternal, type Purposes } from './purposes.ts'
 
 /** There is nobody to ask: whoever consents is the one whose yes it takes. */
 export type ConsentAnswer = Exclude<Answer, { kind: 'ask' }>
@@ -31,10 +31,9 @@ export function consentAnswer(
   now: Date,
 ): ConsentAnswer {
   if (!purposes.has(terms.purpose)) throw new BrokerError('unknown_purpose')
+  const on = { terms, isExternal: isExternal(purposes, terms.purpose) }
   const tools = terms.tools.flatMap((pattern) => covered(catalogue, pattern))
-  const answers = [...new Set(tools)].map((tool) =>
-    answerFor(policies, sponsor, { tool, terms, now }),
-  )
+  const answers = [...new Set(tools)].map((tool) => answerFor(policies, sponsor, { tool, on, now }))
   const refused = answers.find(({ kind }) => kind !== 'allow')
   return refused ?? { kind: 'allow', rules: answers.flatMap(({ rules }) => rules) }
 }
@@ -68,9 +67,9 @@ function covered(catalogue: Catalogue, pattern: string): Tool[] {
 function answerFor(
   policies: Policies,
   sponsor: Sponsor,
-  { tool, terms, now }: { tool: Tool; terms: Terms; now: Date },
+  { tool, on, now }: { tool: Tool; on: Parameters<typeof consentAsked>[2]; now: Date },
 ): ConsentAnswer {
-  const { kind, rules } = opinionOn(policies, () => consentAsked(sponsor, tool, terms, now), null)
+  const { kind, rules } = opinionOn(policies, () => consentAsked(sponsor, tool, on, now), null)
   if (kind === 'allow') return { kind, rules }
   const stopped = { rules, stoppedBy: stoppedBy(sponsor) }
   if (kind === 'error') return { kind: 'none', code: 'policy_error', ...stopped, input: 'policy' }

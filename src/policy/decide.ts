@@ -8,10 +8,12 @@ import { newId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Question } from '../domain/question.ts'
+import type { Posed } from './asking.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
 import { permissionsFor } from './grant.ts'
 import { leaseSeconds, secondsLeft } from './lifetime.ts'
 import type { InForce } from './policy-set.ts'
+import { isExternal } from './purposes.ts'
 import { snapshotOf } from './snapshot.ts'
 
 /**
@@ -24,7 +26,11 @@ export function decide(set: InForce, chain: Chain, asked: Question): Decision {
   if (set.catalogue.get(call.tool.name)?.tool.hash !== call.tool.hash) {
     throw new BrokerError('decision_stale', { shown: { reason: 'policy_epoch' } })
   }
-  const question = { ...asked, ttlSeconds: leaseSeconds(chain, call, now) }
+  const question = {
+    ...asked,
+    ttlSeconds: leaseSeconds(chain, call, now),
+    isExternal: isExternal(set.purposes, asked.purpose),
+  }
   const bindings = { L2: bindingHash(chain, call, 'L2'), L3: bindingHash(chain, call, 'L3') }
   const evaluation = evaluate(set.policies, question, bindings)
   const snapshot = snapshotOf(set, { question, bindings })
@@ -44,7 +50,7 @@ export function decide(set: InForce, chain: Chain, asked: Question): Decision {
 
 type Outcome = Evaluation & Pick<Decision, 'grant' | 'debits' | 'ttlSeconds'>
 
-function outcome(chain: Chain, question: Question, evaluation: Evaluation): Outcome {
+function outcome(chain: Chain, question: Posed, evaluation: Evaluation): Outcome {
   const yes = evaluation.approval === null ? null : question.approval
   const { call, ttlSeconds: longest, now } = question
   const ttlSeconds = yes ? Math.min(longest, secondsLeft(yes.approvedUntil, now)) : longest

@@ -2,8 +2,8 @@
 import type { Asked } from '../domain/approval.ts'
 import { admits } from '../domain/authority.ts'
 import type { Answer, Decision, Rule, StoppedBy, Verdict } from '../domain/decision.ts'
-import type { Principal, Question } from '../domain/question.ts'
-import { callAsked } from './asking.ts'
+import type { Principal } from '../domain/question.ts'
+import { callAsked, likenessesOf, type Posed } from './asking.ts'
 import { compiledIfAny, type Opinion, opinionOn, type Policies, withoutPermits } from './opinion.ts'
 
 export type Evaluation = Pick<
@@ -16,30 +16,29 @@ export type Bindings = Readonly<Record<'L2' | 'L3', string>>
 /**
  * Answers one question. What was handed down is looked at first; then every principal of the chain is
  * asked for, the sponsor first. A no beats an ask, an ask beats an allow, and a no names the first
- * principal that was refused. A yes from a person lifts the gates if it is a yes to exactly this, of
- * all that is asked for now, and in time. A canary is refused as a tool that no rule permits.
+ * principal that was refused. Who claims a model is asked for without it too. A yes from a person
+ * lifts the gates if it is a yes to exactly this, of all that is asked for now, and in time. A canary
+ * is refused as a tool that no rule permits.
  */
-export function evaluate(inForce: Policies, question: Question, bindings: Bindings): Evaluation {
+export function evaluate(inForce: Policies, question: Posed, bindings: Bindings): Evaluation {
   const { isCanary } = question.call.tool
   const policies = isCanary ? withoutPermits(inForce) : inForce
-  const opinions = question.principals.map((principal) => ({
-    principal,
-    opinion: opinionOn(
-      policies,
-      (approved) => callAsked(question, principal, approved),
-      principal.hop,
-    ),
-  }))
-  const answers = opinions.map(({ principal, opinion }) => answerOf(question, principal, opinion))
+  const asked = question.principals.map((principal) => {
+    const [own, ...others] = likenessesOf(principal)
+    const first = sideOf(policies, question, own)
+    const without = others.map((one) => explained(sideOf(policies, question, one), first))
+    return { principal, sides: [first, ...without], stricter: stricterOf(first, without) }
+  })
+  const sides = asked.flatMap((one) => one.sides)
   const record = {
-    verdicts: opinions.flatMap(({ opinion }): readonly Verdict[] => opinion.verdicts),
-    principals: question.principals.map((principal, at) => ({
+    verdicts: asked.flatMap(({ stricter }): readonly Verdict[] => stricter.opinion.verdicts),
+    principals: asked.map(({ principal, stricter }) => ({
       ...principal,
-      answer: answers[at]?.kind ?? 'none',
+      answer: stricter.answer.kind,
     })),
-    evaluator: compiledIfAny(opinions.map(({ opinion }) => opinion)),
+    evaluator: compiledIfAny(sides.map(({ opinion }) => opinion)),
   }
-  const final = strictest(question, opinions.map(permitsOf), answers, bindings)
+  const final = strictest(question, sides, bindings)
   return { ...record, ...final, answer: isCanary ? marked(final.answer) : final.answer }
 }
 
@@ -49,21 +48,46 @@ function marked(answer: Answer): Answer {
   return answer.code === 'outside_authority' ? answer : { ...answer, isCanary: true }
 }
 
+interface Side {
+  readonly opinion: Opinion
+  readonly answer: Answer
+}
+
+function sideOf(policies: Policies, question: Posed, principal: Principal): Side {
+  const asking = (approved: boolean) => callAsked(question, principal, approved)
+  const opinion = opinionOn(policies, asking, principal.hop)
+  return { opinion, answer: answerOf(question, principal, opinion) }
+}
+
+/** Why it is refused what its claim would have been allowed. */
+function explained(without: Side, claimed: Side): Side {
+  const { answer } = without
+  if (answer.kind !== 'deny' || claimed.answer.kind !== 'allow') return without
+  const detail = `${answer.detail}; a model that is claimed, and not attested, permits nothing`
+  return { ...without, answer: { ...answer, detail } }
+}
+
+/** Of equals the first, which is as it was claimed. */
+function stricterOf(first: Side, others: readonly Side[]): Side {
+  const stricter = others.find(({ answer }) => RANK[answer.kind] > RANK[first.answer.kind])
+  return stricter ?? first
+}
+const RANK = { allow: 0, ask: 1, deny: 2, none: 2 }
+
 type Final = Pick<Evaluation, 'answer' | 'level' | 'approval'>
 
-function strictest(
-  question: Question,
-  permits: readonly (readonly Rule[])[],
-  answers: readonly Answer[],
-  bindings: Bindings,
-): Final {
+function strictest(question: Posed, sides: readonly Side[], bindings: Bindings): Final {
+  const answers = sides.map(({ answer }) => answer)
   const refused =
     outside(question) ?? answers.find(({ kind }) => kind === 'deny' || kind === 'none')
   if (refused) return { answer: refused, level: null, approval: null }
 
   const asking = answers.filter((answer) => answer.kind === 'ask')
   const [first] = asking
-  const allow: Answer = { kind: 'allow', rules: once(permits.flat()) }
+  const allow: Answer = {
+    kind: 'allow',
+    rules: once(sides.flatMap(({ opinion }) => opinion.permits)),
+  }
   if (first === undefined) return { answer: allow, level: 'L1', approval: null }
 
   // Everyone who is asked, at whichever hop, has to say yes: an approval lifts every gate or none.
@@ -75,7 +99,7 @@ function strictest(
 }
 
 /** The agent at the end of the chain is refused what nobody has handed down to it. */
-function outside({ authority, call, purpose, principals }: Question): Answer | null {
+function outside({ authority, call, purpose, principals }: Posed): Answer | null {
   const found = admits(authority, call, purpose)
   if (found === null) return null
   const leaf = principals.at(-1) ?? principals[0]
@@ -88,7 +112,7 @@ function outside({ authority, call, purpose, principals }: Question): Answer | n
   }
 }
 
-function answerOf(question: Question, principal: Principal, opinion: Opinion): Answer {
+function answerOf(question: Posed, principal: Principal, opinion: Opinion): Answer {
   const { kind, rules } = opinion
   const stopped = { rules, stoppedBy: stoppedBy(principal) }
   switch (kind) {
@@ -135,7 +159,7 @@ export function demandOf(gates: readonly Rule[]): Asked {
   }
 }
 
-function isLifted({ approval, now }: Question, asked: Asked, bindings: Bindings): boolean {
+function isLifted({ approval, now }: Posed, asked: Asked, bindings: Bindings): boolean {
   return (
     approval !== null &&
     approval.bindingHash === bindings[asked.level] &&
@@ -143,8 +167,6 @@ function isLifted({ approval, now }: Question, asked: Asked, bindings: Bindings)
     asked.of.every((group) => approval.asked.of.includes(group))
   )
 }
-
-const permitsOf = ({ opinion }: { opinion: Opinion }) => opinion.permits
 
 function once(rules: readonly Rule[]): Rule[] {
   return [...new Map(rules.map((rule) => [rule.id, rule])).values()]

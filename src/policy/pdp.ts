@@ -31,7 +31,6 @@ import {
   type Records,
   type Report,
 } from './publish.ts'
-import type { Purpose } from './purposes.ts'
 import { createReplay } from './replay.ts'
 import { sign } from './sign.ts'
 
@@ -65,7 +64,6 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   /** Whether a scope covers at least one declared tool. */
   isDeclared(scope: string): boolean
   tools(): readonly Tool[]
-  purposes(): readonly Purpose[]
   /** There is a set in force, and the engine answers right what it is known to answer. */
   isHealthy(): boolean
   /** A recorded decision made again, from its snapshot, by the set that it names. */
@@ -123,7 +121,6 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
     isPurpose: (purpose) => inForce().purposes.has(purpose),
     isDeclared: (scope) => [...inForce().catalogue.keys()].some((name) => covers(scope, name)),
     tools: () => [...inForce().catalogue.values()].map(({ tool }) => tool),
-    purposes: () => [...inForce().purposes.values()],
     isHealthy: () => publisher.current() !== null && !publisher.isBehind() && engine.isHealthy(),
     replay: createReplay({ tenant, pool, parse, current: publisher.current }),
   }

@@ -13,14 +13,20 @@ entity Tool in [ToolGroup] = { risk: Long, target: String };
 action "consent" appliesTo {
   principal: [Sponsor],
   resource: [Tool],
-  context: { purpose: String, max_uses: Long, max_hops: Long, max_ttl_seconds: Long, now: datetime }
+  context: {
+    purpose: String, external_trigger: Bool, max_uses: Long, max_hops: Long, max_ttl_seconds: Long,
+    now: datetime
+  }
 };
 
 // An agent hands a tool on to another, at this depth. The consent says to whom; rules can only forbid.
 action "delegate" appliesTo {
   principal: [Agent],
   resource: [Tool],
-  context: { purpose: String, depth: Long, delegate: String, same_sponsor: Bool, now: datetime }
+  context: {
+    purpose: String, external_trigger: Bool, depth: Long, delegate: String, same_sponsor: Bool,
+    now: datetime
+  }
 };
 `
 
@@ -40,6 +46,7 @@ function action(name: string, shape: Shape): string {
   resource: [Tool],
   context: {
     purpose: String,
+    external_trigger: Bool,
     depth: Long,
     approved: Bool,
     ttl_seconds: Long,

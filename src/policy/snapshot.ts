@@ -4,12 +4,13 @@ import type { Authority } from '../domain/authority.ts'
 import { digestOf } from '../domain/digest.ts'
 import type { ApprovalId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Principal, Question } from '../domain/question.ts'
+import type { Principal } from '../domain/question.ts'
+import type { Posed } from './asking.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Bindings } from './evaluate.ts'
 
 export interface Input {
-  readonly question: Question
+  readonly question: Posed
   readonly bindings: Bindings
 }
 interface Sets {
@@ -29,7 +30,8 @@ export function snapshotOf({ hash, schemaHash }: Sets, { question, bindings }: I
     asked_ttl_seconds: call.ttlSeconds,
     principals: question.principals,
     authority: question.authority,
-    ...{ purpose: question.purpose, depth: question.depth },
+    ...{ purpose: question.purpose, external_trigger: question.isExternal },
+    depth: question.depth,
     ...{ uses_left: question.usesLeft, ttl_seconds: question.ttlSeconds },
     now: question.now.toISOString(),
     approval: approval && { ...approval, approvedUntil: approval.approvedUntil.toISOString() },
@@ -50,9 +52,9 @@ export function inputFrom(snapshot: JsonObject, catalogue: Catalogue): Input {
     ...{ facts: kept.facts, factsHash: digestOf(kept.facts) },
     ...{ purpose: kept.asked_purpose, ttlSeconds: kept.asked_ttl_seconds },
   }
-  const question: Question = {
+  const question: Posed = {
     ...{ principals: kept.principals, authority: kept.authority, call },
-    ...{ purpose: kept.purpose, depth: kept.depth },
+    ...{ purpose: kept.purpose, isExternal: kept.external_trigger, depth: kept.depth },
     ...{ usesLeft: kept.uses_left, ttlSeconds: kept.ttl_seconds },
     approval: approval && { ...approval, approvedUntil: new Date(approval.approvedUntil) },
     now: new Date(kept.now),
@@ -71,6 +73,7 @@ interface Kept {
   readonly principals: readonly [Principal, ...Principal[]]
   readonly authority: Authority
   readonly purpose: string
+  readonly external_trigger: boolean
   readonly depth: number
   readonly uses_left: number
   readonly ttl_seconds: number

@@ -3,7 +3,7 @@ import type { Terms } from '../domain/consent.ts'
 import type { AgentId, ApprovalId, PersonId } from '../domain/ids.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
-import type { Principal, Question } from '../domain/question.ts'
+import type { Principal } from '../domain/question.ts'
 import type { ToolCall } from '../domain/tool.ts'
 import {
   type Asking,
@@ -11,6 +11,7 @@ import {
   consentAsked,
   delegateAsked,
   type Handing,
+  type Posed,
   sponsorOf,
 } from './asking.ts'
 import { readCall } from './call.ts'
@@ -23,7 +24,7 @@ import { evaluate } from './evaluate.ts'
 import type { CedarType } from './facts/kinds.ts'
 import type { Finding } from './findings.ts'
 import type { Policies } from './opinion.ts'
-import type { Purposes } from './purposes.ts'
+import { isExternal, type Purposes } from './purposes.ts'
 
 export interface Tried {
   readonly policies: Policies
@@ -65,17 +66,18 @@ function samplesOf({ tool, shape }: Declared): Asking[] {
     ...{ tool, arguments: {}, argsHash: '', factsHash: '', purpose: null, ttlSeconds: 60 },
     facts: Object.fromEntries(facts) as JsonObject,
   }
-  const question = questionFrom(call, { purpose: 'sample', groups: ['sample'] })
+  const question = questionFrom(call, { purpose: 'sample', groups: ['sample'] }, true)
   const calls = question.principals.flatMap((principal) =>
     [false, true].map((approved) => callAsked(question, principal, approved)),
   )
   const sponsor = sponsorOf(SPONSOR, ['sample'])
+  const terms = termsFrom('sample', tool.name)
   const delegator = { kind: 'agent', hop: 0, id: AGENT, sponsor: SPONSOR, model: null } as const
   const handing = { delegator, delegate: AGENT, scopes: [tool.name], purpose: 'sample', depth: 1 }
   return [
     ...calls,
-    consentAsked(sponsor, tool, termsFrom('sample', tool.name), question.now),
-    delegateAsked({ ...handing, isSameSponsor: true }, tool, question.now),
+    consentAsked(sponsor, tool, { terms, isExternal: true }, question.now),
+    delegateAsked({ ...handing, isSameSponsor: true, isExternal: true }, tool, question.now),
   ]
 }
 
@@ -119,7 +121,7 @@ function outcomeOf(tried: Tried, given: Given): Outcome {
   }
   const { tool, arguments: args, purpose, ttl_seconds: ttlSeconds } = given
   const call = readCall(catalogue, purposes, { tool, arguments: args, purpose, ttlSeconds })
-  const question = questionFrom(call, given)
+  const question = questionFrom(call, given, isExternal(purposes, purpose))
   const { answer, level } = evaluate(policies, question, BINDINGS)
   if (answer.kind !== 'ask' || !given.approved) return { answer, level, facts: call.facts }
 
@@ -136,7 +138,8 @@ function outcomeOf(tried: Tried, given: Given): Outcome {
 function questionFrom(
   call: ToolCall,
   given: Pick<Given, 'purpose' | 'groups'> & Partial<Given>,
-): Question {
+  isExternal: boolean,
+): Posed {
   const { purpose, groups, model = null, depth = 0, uses_left: usesLeft = 100 } = given
   const agents = Array.from({ length: depth + 1 }, (_, hop): Principal => ({
     ...{ kind: 'agent', hop, id: AGENT, sponsor: SPONSOR, model },
@@ -144,7 +147,7 @@ function questionFrom(
   return {
     principals: [sponsorOf(SPONSOR, groups), ...agents],
     authority: { scopes: [call.tool.name], purpose, constraints: [] },
-    ...{ call, purpose, depth, usesLeft },
+    ...{ call, purpose, isExternal, depth, usesLeft },
     ttlSeconds: Math.min(call.ttlSeconds, call.tool.ttlSecondsMax),
     approval: null,
     now: new Date(given.now ?? '2026-11-23T10:00:00.000Z'),

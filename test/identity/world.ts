@@ -70,6 +70,7 @@ export async function aWorld() {
         {
           ...{ kind: 'oidc', issuer: `${CI}/shared`, jwks: { keys: [sharing.jwk] } },
           assertion_reuse: 'any_key',
+          model_claim: 'https://ci.example/model',
         },
         {
           ...{ kind: 'spiffe', trust_domain: 'example.org', jwks: { keys: [spire.jwk] } },

@@ -2,15 +2,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../src/domain/decision.ts'
-import { type Principal, type Question, questionOf } from '../../src/domain/question.ts'
+import { type Principal, questionOf } from '../../src/domain/question.ts'
 import type { CredentialRequest } from '../../src/domain/request.ts'
 import { readCall } from '../../src/policy/call.ts'
 import { type Compiled, createEngine, type VettedRule } from '../../src/policy/cedar.ts'
+import type { Posed } from '../../src/policy/asking.ts'
 import { decide } from '../../src/policy/decide.ts'
 import { evaluate } from '../../src/policy/evaluate.ts'
 import { prepareSet } from '../../src/policy/policy-set.ts'
 import { IDS } from '../fakes/settled.ts'
-import { aChain, files, inForce, parse } from '../policy/world.ts'
+import { aChain, files, inForce, parse, posed } from '../policy/world.ts'
 
 const set = await inForce()
 const { compiled } = await prepareSet(files, parse)
@@ -41,7 +42,7 @@ const question = fc
   .map(({ request, purpose, groups }) => {
     const terms = { tools: ['payments.*', 'sql.*'], purpose, constraints: [] }
     const call = readCall(set.catalogue, set.purposes, request)
-    return questionOf(aChain({ terms, groups }), call, null)
+    return posed(aChain({ terms, groups }), call)
   })
 
 /** More of what could make somebody say yes. */
@@ -73,9 +74,9 @@ function policiesWith(heads: readonly string[]) {
 }
 
 function widened(
-  asked: Question,
+  asked: Posed,
   { groups, hops }: { groups: readonly string[]; hops: number },
-): Question {
+): Posed {
   const [sponsor, ...agents] = asked.principals
   const extra = Array.from({ length: hops }, (_, n): Principal => ({
     ...{ kind: 'agent', hop: n + 1, id: IDS.agent, sponsor: IDS.sponsor, model: null },

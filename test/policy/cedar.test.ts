@@ -1,11 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
-import { questionOf } from '../../src/domain/question.ts'
 import { callAsked } from '../../src/policy/asking.ts'
 import { type Compiled, createEngine, type VettedRule } from '../../src/policy/cedar.ts'
 import { prepareSet } from '../../src/policy/policy-set.ts'
-import { asked, files, inForce, parse, sqlCall } from './world.ts'
+import { asked, files, inForce, parse, posed, sqlCall } from './world.ts'
 
 const set = await inForce()
 const { compiled } = await prepareSet(files, parse)
@@ -112,11 +111,10 @@ describe('the engine', () => {
     fc.assert(
       fc.property(text, text, (id, purpose) => {
         const { call } = question
-        const changed = questionOf(
-          asked(set, 'select 1')[0],
-          { ...call, facts: { ...call.facts, functions: [id], tables: [id] } },
-          null,
-        )
+        const changed = posed(asked(set, 'select 1')[0], {
+          ...call,
+          facts: { ...call.facts, functions: [id], tables: [id] },
+        })
         const answer = set.policies.authorize(
           callAsked(
             { ...changed, purpose },

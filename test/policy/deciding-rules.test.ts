@@ -26,6 +26,7 @@ function setOf(applying: Applying, tool = reading.tool): InForce {
   const set = {
     ...{ hash: 'set', schemaHash: 'schema', epoch: 7, policies: simplePolicies(applying) },
     catalogue: new Map([[tool.name, { tool }]]),
+    purposes: new Map(),
   }
   return set as unknown as InForce
 }

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { Handing } from '../../src/policy/asking.ts'
 import { readCatalogue } from '../../src/policy/catalogue.ts'
 import { delegationRefused } from '../../src/policy/delegating.ts'
+import { readPurposes } from '../../src/policy/purposes.ts'
 import { runCases } from '../../src/policy/vet.ts'
 import { IDS, NOW } from '../fakes/settled.ts'
 import { type Applying, simplePolicies } from './simple-rules.ts'
 import { files, parse } from './world.ts'
 
 const { catalogue } = readCatalogue(files, parse)
+const { purposes } = readPurposes(files)
 
 const handing: Handing = {
   delegator: { kind: 'agent', hop: 0, id: IDS.agent, sponsor: IDS.sponsor, model: null },
@@ -15,7 +17,11 @@ const handing: Handing = {
   ...{ purpose: 'reporting', depth: 1 },
 }
 const refused = (applying: Applying, of: Partial<Handing> = {}) =>
-  delegationRefused({ policies: simplePolicies(applying), catalogue }, { ...handing, ...of }, NOW)
+  delegationRefused(
+    { policies: simplePolicies(applying), catalogue, purposes },
+    { ...handing, ...of },
+    NOW,
+  )
 
 describe('a rule about handing on', () => {
   const rule = `@id("drops-stay") @say("refunds are handed on once")

@@ -1,11 +1,10 @@
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs'
 import { describe, expect, it } from 'vitest'
 import type { Rule } from '../../src/domain/decision.ts'
-import { questionOf } from '../../src/domain/question.ts'
 import { evaluate } from '../../src/policy/evaluate.ts'
 import type { Policies } from '../../src/policy/opinion.ts'
 import { aSettled, IDS, NOW } from '../fakes/settled.ts'
-import { aChain, type Asked } from './world.ts'
+import { aChain, type Asked, posed } from './world.ts'
 
 const rule = (id: string, of: Partial<Rule> = {}): Rule => ({
   ...{ id, effect: 'forbid', says: `says ${id}`, asks: null, how: 'session', withinSeconds: 600 },
@@ -60,7 +59,7 @@ const BINDINGS = { L2: 'binding-2', L3: 'binding-3' }
 const { call } = aSettled('allow').decision
 
 function answered(applying: Applying, how: Asked = {}) {
-  const question = questionOf(aChain(how), call, how.approval ?? null)
+  const question = posed(aChain(how), call, how.approval)
   return evaluate(policiesOf(applying), question, BINDINGS)
 }
 const yes = (of: object = {}) => ({
@@ -140,7 +139,7 @@ describe('an answer', () => {
           ? { type: 'failure', errors: [], warnings: [] }
           : policies.authorize(asking, by),
     }
-    const question = questionOf(aChain(), call, null)
+    const question = posed(aChain(), call)
     expect(evaluate(failing, question, BINDINGS).answer.kind).toBe('none')
   })
 

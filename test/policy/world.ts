@@ -5,8 +5,9 @@ import type { Chain } from '../../src/domain/chain.ts'
 import { authorityOf, type Terms } from '../../src/domain/consent.ts'
 import type { Signer } from '../../src/domain/jws.ts'
 import type { Yes } from '../../src/domain/approval.ts'
-import { type Question, questionOf } from '../../src/domain/question.ts'
+import { questionOf } from '../../src/domain/question.ts'
 import type { ToolCall } from '../../src/domain/tool.ts'
+import type { Posed } from '../../src/policy/asking.ts'
 import { readCall } from '../../src/policy/call.ts'
 import { createEngine } from '../../src/policy/cedar.ts'
 import type { PolicyFiles } from '../../src/policy/files.ts'
@@ -50,9 +51,14 @@ export function sqlCall(set: InForce, sql: string, ttlSeconds?: number): ToolCal
   return readCall(set.catalogue, set.purposes, request)
 }
 
-export function asked(set: InForce, sql: string, how: Asked = {}): [Chain, Question] {
+/** Of a purpose that nobody outside triggers. */
+export function posed(chain: Chain, call: ToolCall, approval: Yes | null = null): Posed {
+  return { ...questionOf(chain, call, approval), isExternal: false }
+}
+
+export function asked(set: InForce, sql: string, how: Asked = {}): [Chain, Posed] {
   const chain = aChain(how)
-  return [chain, questionOf(chain, sqlCall(set, sql), how.approval ?? null)]
+  return [chain, posed(chain, sqlCall(set, sql), how.approval)]
 }
 
 export function aSigner(): Signer {
