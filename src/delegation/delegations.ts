@@ -1,7 +1,6 @@
 /** On whose behalf a sub-agent acts: roots given out, hops registered, and the chain behind a session. */
 import type { Pool } from 'pg'
 import { rootKeysIn } from '../chain/keys.ts'
-import { eachOf } from '../db/each.ts'
 import type { Authority } from '../domain/authority.ts'
 import type { Delegated } from '../domain/chain.ts'
 import type { LedgerEntry } from '../domain/entry.ts'
@@ -11,12 +10,12 @@ import type { JsonObject } from '../domain/json.ts'
 import type { Deciding, Ledger } from '../domain/ports.ts'
 import type { Act, RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
+import { createBehind } from './behind.ts'
 import { createLooking, type Looked, type Looking, type LookingOptions } from './looking.ts'
 import { refuseStoppedSession } from './frozen.ts'
 import { admit, type RegisteringOptions } from './registering.ts'
 import { openRoot, type Root, type RootsOptions, type RootWanted } from './roots.ts'
 import { showChain, type ShownOptions } from './shown.ts'
-import { delegationBehind, registeredOf, type Row } from './store.ts'
 
 export interface DelegationsOptions
   extends
@@ -72,7 +71,6 @@ export interface Delegations extends Looking {
 export function createDelegations(options: DelegationsOptions): Delegations {
   const { tenant, pools, ledger, signer } = options
   const showing = { ...options, pool: pools.front, rootKeys: rootKeysIn(signer.keys) }
-  const each = eachOf(pools.pdp)
 
   const looking = createLooking(options)
 
@@ -114,13 +112,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       return value
     },
 
-    async behind({ session: { delegation } }) {
-      if (delegation === null) return null
-      const row = await each<Row>(delegationBehind(tenant), { id: delegation.id })
-      if (row === null) throw new Error('a session of ours names a hop that is not there')
-      return registeredOf(row)
-    },
-
+    behind: createBehind({ tenant, pool: pools.pdp }),
     ...looking,
   }
 }

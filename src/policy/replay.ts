@@ -15,7 +15,7 @@ interface Replaying {
   readonly parse: Parse
   current(): InForce | null
 }
-type Set = Pick<InForce, 'hash' | 'catalogue'> & { readonly policies: Policies }
+type Set = Pick<InForce, 'hash' | 'catalogue' | 'purposes'> & { readonly policies: Policies }
 
 /** By Cedar, and the set that the snapshot names, loaded if it is not in force; the last one is kept. */
 export function createReplay(replaying: Replaying): (snapshot: JsonObject) => Promise<Evaluation> {
@@ -39,8 +39,8 @@ export function createReplay(replaying: Replaying): (snapshot: JsonObject) => Pr
     engine?.mend()
     const { policy_set_hash: hash } = snapshot
     if (typeof hash !== 'string') throw new Error('not a snapshot')
-    const { catalogue, policies } = await setOf(hash)
-    const { question, bindings } = inputFrom(snapshot, catalogue)
-    return evaluate(policies, question, bindings)
+    const set = await setOf(hash)
+    const { question, bindings } = inputFrom(snapshot, set)
+    return evaluate(set.policies, question, bindings)
   }
 }

@@ -6,8 +6,9 @@ import type { ApprovalId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Principal } from '../domain/question.ts'
 import type { Posed } from './asking.ts'
-import type { Catalogue } from './catalogue.ts'
 import type { Bindings } from './evaluate.ts'
+import type { InForce } from './policy-set.ts'
+import { isExternal } from './purposes.ts'
 
 export interface Input {
   readonly question: Posed
@@ -30,8 +31,7 @@ export function snapshotOf({ hash, schemaHash }: Sets, { question, bindings }: I
     asked_ttl_seconds: call.ttlSeconds,
     principals: question.principals,
     authority: question.authority,
-    ...{ purpose: question.purpose, external_trigger: question.isExternal },
-    depth: question.depth,
+    ...{ purpose: question.purpose, depth: question.depth },
     ...{ uses_left: question.usesLeft, ttl_seconds: question.ttlSeconds },
     now: question.now.toISOString(),
     approval: approval && { ...approval, approvedUntil: approval.approvedUntil.toISOString() },
@@ -41,7 +41,10 @@ export function snapshotOf({ hash, schemaHash }: Sets, { question, bindings }: I
 }
 
 /** As `snapshotOf` wrote it. Throws when the tool is not the one of that set. */
-export function inputFrom(snapshot: JsonObject, catalogue: Catalogue): Input {
+export function inputFrom(
+  snapshot: JsonObject,
+  { catalogue, purposes }: Pick<InForce, 'catalogue' | 'purposes'>,
+): Input {
   const kept = snapshot as unknown as Kept
   const tool = catalogue.get(kept.tool)?.tool
   if (tool?.hash !== kept.tool_hash)
@@ -54,7 +57,7 @@ export function inputFrom(snapshot: JsonObject, catalogue: Catalogue): Input {
   }
   const question: Posed = {
     ...{ principals: kept.principals, authority: kept.authority, call },
-    ...{ purpose: kept.purpose, isExternal: kept.external_trigger, depth: kept.depth },
+    ...{ purpose: kept.purpose, isExternal: isExternal(purposes, kept.purpose), depth: kept.depth },
     ...{ usesLeft: kept.uses_left, ttlSeconds: kept.ttl_seconds },
     approval: approval && { ...approval, approvedUntil: new Date(approval.approvedUntil) },
     now: new Date(kept.now),
@@ -73,7 +76,6 @@ interface Kept {
   readonly principals: readonly [Principal, ...Principal[]]
   readonly authority: Authority
   readonly purpose: string
-  readonly external_trigger: boolean
   readonly depth: number
   readonly uses_left: number
   readonly ttl_seconds: number

@@ -66,9 +66,12 @@ function samplesOf({ tool, shape }: Declared): Asking[] {
     ...{ tool, arguments: {}, argsHash: '', factsHash: '', purpose: null, ttlSeconds: 60 },
     facts: Object.fromEntries(facts) as JsonObject,
   }
-  const question = questionFrom(call, { purpose: 'sample', groups: ['sample'] }, true)
-  const calls = question.principals.flatMap((principal) =>
-    [false, true].map((approved) => callAsked(question, principal, approved)),
+  const inside = questionFrom(call, { purpose: 'sample', groups: ['sample'] }, false)
+  const questions = [inside, { ...inside, isExternal: true }]
+  const calls = questions.flatMap((question) =>
+    question.principals.flatMap((principal) =>
+      EITHER.map((approved) => callAsked(question, principal, approved)),
+    ),
   )
   const sponsor = sponsorOf(SPONSOR, ['sample'])
   const terms = termsFrom('sample', tool.name)
@@ -76,10 +79,14 @@ function samplesOf({ tool, shape }: Declared): Asking[] {
   const handing = { delegator, delegate: AGENT, scopes: [tool.name], purpose: 'sample', depth: 1 }
   return [
     ...calls,
-    consentAsked(sponsor, tool, { terms, isExternal: true }, question.now),
-    delegateAsked({ ...handing, isSameSponsor: true, isExternal: true }, tool, question.now),
+    ...EITHER.map((isExternal) => consentAsked(sponsor, tool, { terms, isExternal }, inside.now)),
+    ...EITHER.map((isExternal) =>
+      delegateAsked({ ...handing, isSameSponsor: true, isExternal }, tool, inside.now),
+    ),
   ]
 }
+
+const EITHER = [false, true]
 
 const SAMPLE: Readonly<Record<CedarType, Json>> = {
   String: 'sample',

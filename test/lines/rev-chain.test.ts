@@ -86,6 +86,24 @@ line('[CHN-27] and one through a run, or an agent, that was stopped in between',
   }
 })
 
+line(
+  '[CHN-27] and one through a run that was unknown when what is below it was used',
+  async (w) => {
+    const chains = chainsOf(w)
+    const { root } = await chains.aDelegator()
+    const [one, two] = [await w.anAgent(), await w.anAgent()]
+    const first = chains.hop(root, one)
+    const st = await chains.subSession(two, chains.hop(first, two))
+    for (const at of [0, 1]) await w.accepted(w.CR(two, { st, at }))
+    // Only now does it show itself, with the key that the hop was handed on with.
+    const claims = insideOf(await chains.subSession(one, first)).claims
+    for (const at of [0, 1]) await w.accepted(w.CR(two, { st, at }))
+    await w.accepted(RV(w, { kind: 'instance', id: claims['instance_id'] ?? '' }))
+    const refusal = { status: 403, code: 'chain_invalid', outcome: 'revoked', hop: 1 } as const
+    for (const at of [0, 1]) await w.refused(w.CR(two, { st, at }), refusal)
+  },
+)
+
 line('what is frozen is handed on to nobody: no root, no hop, no session of it', async (w) => {
   const chain = await aChain(w)
   const { chains, agents, sessions } = chain

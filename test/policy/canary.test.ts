@@ -79,7 +79,7 @@ describe('a tool that is a canary', () => {
   it('leaves no mark in what is sealed, and is decided again as it was', () => {
     const { snapshot, answer } = decided('vault.admin1', 'anything')
     expect(JSON.stringify(snapshot)).not.toMatch(/canary/i)
-    const { question, bindings } = inputFrom(snapshot, set.catalogue)
+    const { question, bindings } = inputFrom(snapshot, set)
     expect(evaluate(set.policies.cedar, question, bindings).answer).toEqual(answer)
   })
 

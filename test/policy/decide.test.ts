@@ -142,7 +142,7 @@ describe('a decision', () => {
         terms: { purpose: 'maintenance' },
       })
       const kept = JSON.parse(JSON.stringify(snapshot)) as typeof snapshot
-      const { question, bindings } = inputFrom(kept, set.catalogue)
+      const { question, bindings } = inputFrom(kept, set)
       expect(evaluate(set.policies, question, bindings)).toMatchObject({ answer, verdicts, level })
     },
   )

@@ -152,7 +152,7 @@ describe('a purpose that is triggered from outside', () => {
     const written = sqlCall(set, 'update orders set total = 0')
     const decision = decide(set, chain, posed(chain, written))
     expect(decision.answer.kind).toBe(kind)
-    const { question, bindings } = inputFrom(decision.snapshot, set.catalogue)
+    const { question, bindings } = inputFrom(decision.snapshot, set)
     expect(evaluate(set.policies, question, bindings).answer).toEqual(decision.answer)
   })
 })
