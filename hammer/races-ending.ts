@@ -6,7 +6,7 @@ import { anOrder, approve, COUNT, LARGE, mint, REFUND } from './acts.ts'
 import type { Outcome } from './calls.ts'
 import { type Agent, type Cast, newRun, READING, REFUNDING, register, type Run } from './cast.ts'
 import type { Random } from './random.ts'
-import type { Race, Round } from './races.ts'
+import type { Race, Round } from './race.ts'
 
 const COPIES = 3
 /** What one may be told whose consent or agent is no more. */

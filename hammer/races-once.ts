@@ -7,7 +7,7 @@ import { anOrder, approve, LARGE, mint, proofOf, REFUND } from './acts.ts'
 import type { Outcome } from './calls.ts'
 import { type Cast, newRun, REFUNDING, type Run } from './cast.ts'
 import { sha256 } from './journal.ts'
-import type { Race, Round } from './races.ts'
+import type { Race, Round } from './race.ts'
 
 const COPIES = 4
 /** Longer than any of it takes: what ends by itself is another matter. */

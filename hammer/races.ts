@@ -1,17 +1,10 @@
 /** F60, F61: two brokers are asked for one thing at once, or for what is being ended meanwhile; again and again. */
-import type { Cast } from './cast.ts'
 import { runChecker } from './final.ts'
-import { type Random, randomOf } from './random.ts'
+import type { Race } from './race.ts'
+import { randomOf } from './random.ts'
 import { ONE_WINNER } from './races-once.ts'
 import { ENDINGS } from './races-ending.ts'
 import { setStage, type Stage, untilCalm } from './stage.ts'
-
-/** What came of a round, in a word, and what must not have. */
-export interface Round {
-  readonly outcome: string
-  readonly violations: readonly string[]
-}
-export type Race = (cast: Cast, random: Random) => Promise<Round>
 
 export const RACES: Readonly<Record<string, Race>> = { ...ONE_WINNER, ...ENDINGS }
 
