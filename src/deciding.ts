@@ -21,6 +21,7 @@ import { createSealer } from './ledger/sealed.ts'
 import { createSigner } from './ledger/signer.ts'
 import { createPdp } from './policy/pdp.ts'
 import { createRevocation } from './revocation/revocation.ts'
+import type { Decoys } from './revocation/decoys.ts'
 import type { Tripped, Tripping } from './revocation/tripping.ts'
 import { createTokenRevoker } from './revoking.ts'
 import { createWatchedDecider } from './watching.ts'
@@ -144,12 +145,17 @@ async function createThinking(slices: PdpSlices, shared: Shared, books: Books) {
 /** For whoever is on call: the one line that is always worth getting up for. */
 function alarm({ log }: PdpSlices, { metrics }: Shared) {
   return ({ kind, ...who }: Tripped) => {
-    log.error({ kind, ...who }, 'a canary was touched: what touched it was stopped')
+    log.error({ kind, ...who }, ALARMS[kind])
     metrics.count('procura_canaries_tripped_total', { kind })
   }
 }
 
-type Halved = Books & Thinking & { readonly revocation: Tripping }
+const ALARMS = {
+  tool: 'a canary was touched: what touched it was stopped',
+  credential: 'a decoy was shown: whoever held it is frozen',
+} as const satisfies Record<Tripped['kind'], string>
+
+type Halved = Books & Thinking & { readonly revocation: Tripping & Decoys }
 
 function halfOf({ config, pools }: PdpSlices, shared: Shared, parts: Halved): Half {
   const { tenant, checkpointsFile: file, policiesDir } = config
@@ -158,6 +164,7 @@ function halfOf({ config, pools }: PdpSlices, shared: Shared, parts: Halved): Ha
     chores: [
       { name: 'sign checkpoints', everyMs: 1000, work: () => signer.signOnce() },
       { name: 'stop who touched a canary', everyMs: 1000, work: () => revocation.tripMissed() },
+      { name: 'freeze who held a decoy', everyMs: 1000, work: () => revocation.tripSeen() },
       { name: 'record refusals', everyMs: 10_000, work: () => refusals.flush() },
       {
         name: 'expire approvals',

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
 import { decideCommand, inboxCommand, showCommand } from './commands/approval.ts'
+import { canaryCommand } from './commands/canary.ts'
 import { chainCommand } from './commands/chain.ts'
 import { configCommand } from './commands/config.ts'
 import { consentCommand } from './commands/consent.ts'
@@ -45,7 +46,7 @@ export function createProgram(): Command {
     ['auditors', [whyCommand(), chainCommand(), ledgerCommand()]],
     ['policy authors', [policyCommand()]],
     ['operators', [serveCommand(), migrateCommand(), dbCommand(), configCommand()]],
-    ['operators', [keysCommand(), targetCommand(), unconfirmedCommand()]],
+    ['operators', [keysCommand(), targetCommand(), canaryCommand(), unconfirmedCommand()]],
   ]
   for (const [heading, commands] of groups) {
     for (const command of commands) program.addCommand(command.helpGroup(`${heading}:`))

@@ -10,6 +10,7 @@ import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Act, By } from '../domain/request.ts'
 import { within } from './deadline.ts'
+import { noteShown } from './decoys.ts'
 import { conclude, putOff } from './endings.ts'
 import { findLease, type Held, leaseOf } from './leases.ts'
 import { type CheckProof, redeemCredential, type Redemption, type Spending } from './spending.ts'
@@ -71,7 +72,17 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       if (held?.state === 'active') await end(options, held, 'delivery_unknown', act)
     },
 
-    redeem: (service, spending, by) => redeemCredential(options, service, spending, by),
+    async redeem(service, spending, by) {
+      try {
+        return await redeemCredential(options, service, spending, by)
+      } catch (error) {
+        // An outage is no answer, and is not made another one.
+        if (!(error instanceof BrokerError && error.code === 'unavailable')) {
+          await noteShown(options, spending.token)
+        }
+        throw error
+      }
+    },
   }
 }
 

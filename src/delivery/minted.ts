@@ -6,6 +6,7 @@ import { type AgentId, type CredentialId, isId, type PersonId } from '../domain/
 import type { JsonObject } from '../domain/json.ts'
 import { JwsError, objectIn, octetsOf, readToken, type Verifier } from '../domain/jws.ts'
 import type { ProvenService } from '../domain/person.ts'
+import { noteShown } from './decoys.ts'
 import { STANDS } from './leases.ts'
 
 /** What we need of what `connectors/jwt.ts` puts in. */
@@ -32,7 +33,7 @@ export function readMinted(
   token: string,
 ): MintedToken | null {
   try {
-    const { claims } = readToken('credential', token, verifier, { now: new Date(0), audience })
+    const { claims } = readToken('shown', token, verifier, { now: new Date(0), audience })
     const { jti, exp, cnf, authorization_details } = Minted.parse(claims)
     const [{ tool, args_hash: argsHash }] = authorization_details
     return { id: jti, expiresAt: new Date(exp * 1000), jkt: cnf.jkt, tool, argsHash, claims }
@@ -44,10 +45,26 @@ export function readMinted(
 
 /** The live one that this token is, of that agent or for that audience; `null` for everything else. */
 export async function mintedFor(
-  { tenant, pool, credentials }: Minting,
-  of: { readonly audience: string } | { readonly agent: AgentId },
+  minting: Minting,
+  of: MintedOf,
   token: string,
-): Promise<{ readonly id: CredentialId; readonly sponsor: PersonId } | null> {
+): Promise<MintedLease | null> {
+  const found = await liveMinted(minting, of, token)
+  if (found === null) await noteShown(minting, token)
+  return found
+}
+
+type MintedOf = { readonly audience: string } | { readonly agent: AgentId }
+interface MintedLease {
+  readonly id: CredentialId
+  readonly sponsor: PersonId
+}
+
+async function liveMinted(
+  { tenant, pool, credentials }: Minting,
+  of: MintedOf,
+  token: string,
+): Promise<MintedLease | null> {
   const audience = 'audience' in of ? of.audience : audienceIn(token)
   const minted = audience === null ? null : readMinted(credentials, { audience }, token)
   if (minted === null) return null
@@ -78,8 +95,11 @@ export async function introspect(
   token: string,
 ): Promise<JsonObject | null> {
   const minted = readMinted(minting.credentials, service, token)
-  if (minted === null || !(await isLive(minting, service, minted))) return null
-  return { ...minted.claims, token_type: 'DPoP' }
+  if (minted !== null && (await isLive(minting, service, minted))) {
+    return { ...minted.claims, token_type: 'DPoP' }
+  }
+  await noteShown(minting, token)
+  return null
 }
 
 /** For whom it says it is: its holder need not know. Whether that is true, its signature tells. */

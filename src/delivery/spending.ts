@@ -111,8 +111,8 @@ async function spend(
     'select state from procura.lease where tenant = $1 and id = $2 and audience = $3',
     [tenant, id, audience],
   )
-  if (found[0] === undefined) throw new BrokerError('not_found')
-  throw new BrokerError(found[0].state === 'redeemed' ? 'already_redeemed' : 'credential_gone')
+  // Of no lease, and well signed for this very audience: that looks like one that is over.
+  throw new BrokerError(found[0]?.state === 'redeemed' ? 'already_redeemed' : 'credential_gone')
 }
 
 function remembered({ redeemedAt, expiresAt, ...redemption }: Redemption): JsonObject {

@@ -80,6 +80,11 @@ export type LedgerEntry =
       /** The decision that refused it. */
       readonly causeEvent: EventId
     })
+  | (Of<'canary_tripped'> & {
+      /** The one whose holder is frozen. */
+      readonly credential: CredentialId
+      readonly freeze: Freeze
+    })
   | (Of<'remediation'> & {
       readonly revocation: RevocationId | null
       readonly credential: CredentialId

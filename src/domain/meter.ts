@@ -12,6 +12,7 @@ export const COUNTERS = {
   procura_revoke_retries_total: 'Tries to end a credential that its target did not confirm',
   procura_peer_questions_total: 'Questions between the two processes, by question and outcome',
   procura_canaries_tripped_total: 'Canaries that somebody touched, by kind',
+  procura_target_turns_total: 'Turns at a target, by target and by how they were come by',
   procura_orphans_total: 'Logins found at a target without a lease',
 } as const
 export type Counter = keyof typeof COUNTERS

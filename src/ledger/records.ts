@@ -119,10 +119,11 @@ const MEMBERS: Members = {
     }),
   revocation: ({ revocation }) => ({ remediation: revocationMember(revocation) }),
   freeze: ({ freeze }) => ({ remediation: freezeMember(freeze) }),
-  canary_tripped: ({ revocation, causeEvent }) => ({
+  canary_tripped: (entry) => ({
     effect: { observed: 'none', source: 'none', agreement: 'not_exercised' },
-    remediation: revocationMember(revocation),
-    cause_event: causeEvent,
+    ...('freeze' in entry
+      ? { credential: { id: entry.credential }, remediation: freezeMember(entry.freeze) }
+      : { remediation: revocationMember(entry.revocation), cause_event: entry.causeEvent }),
   }),
   remediation: (entry) =>
     without({

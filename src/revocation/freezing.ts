@@ -68,10 +68,8 @@ export function createFreezing(options: FreezingOptions): Freezing {
     freeze: (person, wanted, by) =>
       record(by, async (tx) => {
         const owner = await ownerIn(options, tx, person, wanted.scope)
-        const before = await inForce(tx, tenant, wanted.scope)
-        if (before) return { ...heldOf(before), isNew: false, entries: [] }
-        const held = await insert(tx, tenant, wanted, owner)
-        return { ...held, isNew: true, entries: [entryOf(held, person, wanted, by)] }
+        const held = await hold(tx, tenant, wanted, owner)
+        return { ...held, entries: held.isNew ? [entryOf(held, person, wanted, by)] : [] }
       }),
 
     lift: (person, wanted, by) =>
@@ -167,6 +165,18 @@ function heldOf(row: FreezeRow): Held {
   }
 }
 
+/** What is frozen already stays as it was. */
+export async function hold(
+  tx: Tx,
+  tenant: string,
+  wanted: Pick<FreezeWanted, 'scope' | 'cause'>,
+  owner: PersonId | null,
+): Promise<Held & { readonly isNew: boolean }> {
+  const before = await inForce(tx, tenant, wanted.scope)
+  if (before) return { ...heldOf(before), isNew: false }
+  return { ...(await insert(tx, tenant, wanted, owner)), isNew: true }
+}
+
 async function inForce(tx: Tx, tenant: string, { id }: FreezeScope) {
   const [row] = await rowsIn(tx)<FreezeRow>({
     name: 'freeze_in_force',
@@ -180,7 +190,7 @@ async function inForce(tx: Tx, tenant: string, { id }: FreezeScope) {
 async function insert(
   tx: Tx,
   tenant: string,
-  { scope, cause }: FreezeWanted,
+  { scope, cause }: Pick<FreezeWanted, 'scope' | 'cause'>,
   owner: PersonId | null,
 ): Promise<Held> {
   const [id, eventId] = [newId('rev', tx.now), newId('evt', tx.now)]

@@ -8,6 +8,7 @@ import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Act, By, RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
+import { createDecoys, type Decoys } from './decoys.ts'
 import { createFreezing, type Freezing } from './freezing.ts'
 import { createInForce, type InForce } from './in-force.ts'
 import { ownerFor } from './owning.ts'
@@ -29,7 +30,7 @@ export interface RevocationOptions extends StoppingOptions {
   readonly onTripped: (tripped: Tripped) => void
 }
 
-export interface RevocationPart extends InForce, Freezing, Tripping {
+export interface RevocationPart extends InForce, Freezing, Tripping, Decoys {
   /** By its sponsor or an operator. Again: the first answer. @throws BrokerError `not_found` */
   withdraw(person: ProvenPerson, id: ConsentId, by: By): Promise<Revoked>
   /** The agent, its runs and its consents. Again: the first answer. @throws BrokerError `not_found` */
@@ -94,6 +95,7 @@ export function createRevocation(options: RevocationOptions): RevocationPart {
     ...createInForce(tenant),
     ...createFreezing(options),
     ...createTripping(options),
+    ...createDecoys(options),
 
     withdraw: (person, id, by) => end(person, { kind: 'consent', id }, by),
     retire: (person, id, by) => end(person, { kind: 'agent', id }, by),

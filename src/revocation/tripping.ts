@@ -1,11 +1,18 @@
 /** A canary was touched: whoever did it is stopped, and that is one record with the event. */
 import type { Pool } from 'pg'
 import type { LedgerEntry, Revocation } from '../domain/entry.ts'
-import type { DecisionId, EventId, InstanceId, PersonId } from '../domain/ids.ts'
+import type {
+  AgentId,
+  CredentialId,
+  DecisionId,
+  EventId,
+  InstanceId,
+  PersonId,
+} from '../domain/ids.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { bySystem } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
-import { type Rows, rowsIn, rowsOf } from './rows.ts'
+import { eachTried, type Rows, rowsIn, rowsOf } from './rows.ts'
 import { stop, type StoppingOptions } from './stopping.ts'
 
 export interface TrippingOptions extends StoppingOptions {
@@ -17,11 +24,16 @@ export interface TrippingOptions extends StoppingOptions {
   readonly onTripped: (tripped: Tripped) => void
 }
 
-export interface Tripped {
-  readonly kind: 'tool'
-  readonly decision: DecisionId
-  readonly instance: InstanceId
-}
+export type Tripped =
+  | { readonly kind: 'tool'; readonly decision: DecisionId; readonly instance: InstanceId }
+  | {
+      readonly kind: 'credential'
+      readonly credential: CredentialId
+      /** Who is frozen. */
+      readonly holder: AgentId | PersonId
+      /** As whoever planted it has named it. */
+      readonly label: string
+    }
 
 export interface Tripping {
   /**
@@ -60,7 +72,7 @@ export function createTripping(options: TrippingOptions): Tripping {
                order by d.id limit 100`,
         values: [tenant],
       })
-      for (const { id } of rows) await trip(id)
+      await eachTried(rows, ({ id }) => trip(id))
     },
   }
 }

@@ -1,18 +1,18 @@
 /** A tool that nobody has a reason to ask for, over real HTTP: what its asker sees, and what becomes of it. */
-import { createPublicKey, randomUUID } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { fromDatabase } from '../../src/cli/ledger-export.ts'
 import { textIn } from '../../src/cli/member.ts'
 import { Refused } from '../../src/client/errors.ts'
-import { sha256 } from '../../src/domain/digest.ts'
 import { canonical, type JsonObject } from '../../src/domain/json.ts'
 import { vkeyOf } from '../../src/ledger/checkpoint.ts'
 import { verifyLedger } from '../../src/ledger/verify.ts'
 import { freshDatabase, freshTarget, type TestDatabase } from '../pg/database.ts'
-import { startBalancer } from './balancer.ts'
-import { type BrokerProcess, startBroker } from './broker.ts'
+import { procura } from '../cli/run.ts'
+import { alike } from './alike.ts'
+import { aDecoy, DOORS, show } from './decoys.ts'
 import {
   aHouse,
   aRun,
@@ -23,41 +23,9 @@ import {
   REFUNDING,
   type Run,
 } from './house.ts'
-import type { Place } from './shapes.ts'
-import { aSplit, startSplit } from './two-processes.ts'
+import { asked, plant, type Setting, tokenOf, twoBrokers, twoDelivering } from './tempting.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-
-interface Setting {
-  readonly issuer: string
-  /** Whoever is asked for credentials: ports. */
-  readonly doors: readonly number[]
-  readonly stderr: () => string
-  /** Whoever trips: ports. */
-  readonly deciding: readonly number[]
-}
-
-/** Two replicas on one database. */
-async function twoBrokers({ home }: Place): Promise<Setting> {
-  const balancer = await startBalancer()
-  const env = { ...home.env, PROCURA_ISSUER: balancer.origin }
-  const brokers: BrokerProcess[] = await Promise.all([
-    startBroker(env),
-    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
-  ])
-  const doors = brokers.map(({ port }) => port)
-  balancer.to(...doors)
-  const stderr = () => brokers.map((it) => it.stderr() + it.stdout()).join('')
-  return { issuer: balancer.origin, doors, deciding: doors, stderr }
-}
-
-/** One that decides, and two that deliver. */
-async function twoDelivering({ home, database }: Place): Promise<Setting> {
-  const split = await startSplit(await aSplit(database, home), 2)
-  const { issuer, pdp, cdps } = split
-  const stderr = () => split.stderr() + split.stdout()
-  return { issuer, doors: cdps.map(({ port }) => port), deciding: [pdp.port], stderr }
-}
 
 describe.each([
   ['two brokers', twoBrokers],
@@ -95,12 +63,43 @@ describe.each([
     return error instanceof Refused ? error.code : error
   }
 
+  const alarmed = (words: string, id: string) =>
+    eventually('a line in the log', () => {
+      const lines = there().at.stderr().split('\n')
+      const line = lines.find((it) => it.includes(words) && it.includes(id))
+      return Promise.resolve(line?.includes('"level":50') === true)
+    })
+  const counted = async (kind: 'tool' | 'credential') => {
+    const counts = there().at.deciding.map(async (port) => {
+      const text = await (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text()
+      const name = `procura_canaries_tripped_total{kind="${kind}"} `
+      return Number(text.split(name)[1]?.split('\n')[0] ?? 0)
+    })
+    return (await Promise.all(counts)).reduce((one, other) => one + other, 0)
+  }
+  async function verified() {
+    const { at, home, database } = there()
+    const leaves = await eventually('a checkpoint over all', async () => {
+      const [row] = await database.query<{ leaves: number; signed: number }>(
+        `select (select count(*) from ledger.leaf) as leaves,
+                (select max(size) from ledger.checkpoint) as signed`,
+      )
+      return row?.leaves === row?.signed ? (row?.leaves ?? null) : null
+    })
+    const key = createPublicKey(readFileSync(join(home.keysDir, 'ledger.key'), 'utf8'))
+    const vkeys = [vkeyOf(`${new URL(at.issuer).host}/v1/ledger`, key)]
+    const verdict = await verifyLedger(fromDatabase(database.pool('procura_verify'), 'main'), {
+      vkeys,
+    })
+    expect(verdict).toMatchObject({ ok: true, entries: leaves })
+  }
+
   it('[CB-46] is refused as any that no rule permits, to the byte, but for ids and the name', async () => {
     const { at } = there()
     const [port = 0] = at.doors
     const [one, other] = [await aTempted(), await aTempted()]
-    const canary = await asked(at.issuer, port, await tokenOf(one), master)
-    const ordinary = await asked(at.issuer, port, await tokenOf(other), unguarded)
+    const canary = await asked({ issuer: at.issuer, port }, await tokenOf(one), master)
+    const ordinary = await asked({ issuer: at.issuer, port }, await tokenOf(other), unguarded)
     expect(canary.status).toBe(403)
     expect(canary.told).toContain('"code":"access_denied"')
     expect(canary.told).toContain('"reason":"no_permit"')
@@ -125,7 +124,7 @@ describe.each([
     expect(tripped).toHaveLength(before + 1)
     expect(await by.service.introspect(token)).toEqual({ active: false })
     for (const port of at.doors) {
-      const { told } = await asked(at.issuer, port, session, refund)
+      const { told } = await asked({ issuer: at.issuer, port }, session, refund)
       expect(told).toContain('"code":"chain_invalid"')
     }
     await eventually('the end of its credential', async () => {
@@ -143,7 +142,6 @@ describe.each([
   })
 
   it('raises an alarm, and an event that the ledger is verified with', async () => {
-    const { at, home, database } = there()
     const run = await aTempted()
     await refusedCode(run.client.requestCredential(master))
     const entry = (await events('canary_tripped')).at(-1)?.entry ?? '{}'
@@ -151,36 +149,10 @@ describe.each([
     const { remediation } = record as { remediation: { target: { id: string }; cause: string } }
     expect(remediation).toMatchObject({ target: { kind: 'instance' }, cause: 'compromised' })
     const { id } = remediation.target
-    await eventually('a line in the log', () => {
-      const line = at
-        .stderr()
-        .split('\n')
-        .find((it) => it.includes(TOUCHED) && it.includes(id))
-      return Promise.resolve(line?.includes('"level":50') === true)
-    })
-    const counted = async (port: number) => {
-      const text = await (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text()
-      return Number(/procura_canaries_tripped_total\{kind="tool"\} (\d+)/.exec(text)?.[1] ?? 0)
-    }
-    await eventually('a count of it', async () => {
-      const counts = await Promise.all(at.deciding.map(counted))
-      const all = counts.reduce((one, other) => one + other, 0)
-      return all === (await events('canary_tripped')).length
-    })
-
-    const leaves = await eventually('a checkpoint over all', async () => {
-      const [row] = await database.query<{ leaves: number; signed: number }>(
-        `select (select count(*) from ledger.leaf) as leaves,
-                (select max(size) from ledger.checkpoint) as signed`,
-      )
-      return row?.leaves === row?.signed ? (row?.leaves ?? null) : null
-    })
-    const key = createPublicKey(readFileSync(join(home.keysDir, 'ledger.key'), 'utf8'))
-    const vkeys = [vkeyOf(`${new URL(at.issuer).host}/v1/ledger`, key)]
-    const verdict = await verifyLedger(fromDatabase(database.pool('procura_verify'), 'main'), {
-      vkeys,
-    })
-    expect(verdict).toMatchObject({ ok: true, entries: leaves })
+    await alarmed(TOUCHED, id)
+    const { length } = await events('canary_tripped')
+    await eventually('a count of it', async () => (await counted('tool')) === length)
+    await verified()
   })
 
   it('is explained as any other, and that harms nobody', async () => {
@@ -197,74 +169,92 @@ describe.each([
     expect(answer.status).toBe('active')
     expect(await events('canary_tripped')).toHaveLength(before)
   })
+
+  const broker = () => ({ ...there(), issuer: there().at.issuer })
+  const frozen = (run: Run) =>
+    eventually(
+      'a freeze',
+      async () => (await refusedCode(run.client.requestCredential(refund))) === 'frozen',
+    )
+  const tripped = (id: string) =>
+    there().database.query(
+      `select from ledger.leaf where event_type = 'canary_tripped' and strpos(entry, $1) > 0`,
+      [id],
+    )
+
+  it('[CB-46] a decoy is answered as one that was given back, to the byte, and freezes who held it', async () => {
+    const run = await aTempted()
+    const live = await run.client.requestCredential(refund)
+    if (live.status !== 'active') throw new Error('nobody was to be asked')
+    const dead = textIn(live.credential, 'token')
+    await run.client.giveBack(live.id)
+    for (const door of DOORS) {
+      const holder = await aTempted()
+      const { id, token } = await aDecoy(broker(), holder.agent)
+      const [answer, ordinary] = [
+        await show(broker(), token, door),
+        await show(broker(), dead, door),
+      ]
+      expect(answer, door).toEqual(ordinary)
+      expect(await show(broker(), token, door), door).toEqual(ordinary)
+      await frozen(holder)
+      expect(await tripped(id), door).toHaveLength(1)
+    }
+    expect((await run.client.requestCredential(refund)).status).toBe('active')
+  })
+
+  it('[CB-46] one that an operator has planted ends what its holder has, with an alarm', async () => {
+    const { at, home, by } = there()
+    const run = await aTempted()
+    const live = await run.client.requestCredential(refund)
+    if (live.status !== 'active') throw new Error('nobody was to be asked')
+    const env = { ...home.env, PROCURA_ISSUER: at.issuer, PROCURA_KEYS: home.keysDir }
+    const label = ['--label', 'beside its key']
+    const made = await procura(['canary', 'plant', '--for', run.agent, ...label], { env })
+    expect(made).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^ey[\w.-]+\n$/) as string,
+    })
+    const before = await counted('credential')
+    expect(await by.service.introspect(made.stdout.trim())).toEqual({ active: false })
+    await frozen(run)
+    expect(await by.service.introspect(textIn(live.credential, 'token'))).toEqual({ active: false })
+    const [id = ''] = /crd_\w+/.exec(made.stderr) ?? []
+    await alarmed('a decoy was shown', id)
+    await alarmed('beside its key', run.agent)
+    await eventually('a count of it', async () => (await counted('credential')) === before + 1)
+    const listed = await procura(['canary', 'list', '--json'], { env })
+    expect(listed.stdout).toMatch(new RegExp(`"id":"${id}".*"seen_at":"2.*"event":"evt_`))
+    expect(listed.stdout + made.stderr).not.toContain(made.stdout.trim())
+    await verified()
+  })
+
+  it('[CB-46] its id, called through, is none; only a run of its holder is known by it', async () => {
+    const { at } = there()
+    const [holder, stranger] = [await aTempted(), await aTempted()]
+    const { id } = await aDecoy(broker(), holder.agent)
+    const unknown = 'crd_01m7ysq11gex8arycvhxvfqv87'
+    const [port = 0] = at.doors
+    for (const run of [stranger, holder]) {
+      const token = await tokenOf(run)
+      const [called, ordinary] = [
+        await asked({ issuer: at.issuer, port }, token, refund, `/v1/proxy/${id}/x`),
+        await asked({ issuer: at.issuer, port }, token, refund, `/v1/proxy/${unknown}/x`),
+      ]
+      expect(called.status).toBe(404)
+      expect(called).toEqual(ordinary)
+      const seen = await there().database.query(
+        'select from procura.canary where id = $1 and seen_at is not null',
+        [id],
+      )
+      expect(seen).toHaveLength(run === holder ? 1 : 0)
+    }
+    await frozen(holder)
+    expect((await stranger.client.requestCredential(refund)).status).toBe('active')
+  })
 })
 
 const TOUCHED = 'a canary was touched'
 const refund = { tool: 'payments.refund', arguments: REFUND }
 const master = { tool: 'payments.master1', arguments: { note: 'all of it' } }
 const unguarded = { ...master, tool: 'payments.master2' }
-
-/** Two tools that differ in their names, and in that one is a canary, and permitted by a rule. */
-function plant(policies: string): void {
-  const declared = (name: string, more: string) => `name: ${name}
-title: The master credential
-target: payments
-connector: jwt
-groups: [payments]
-risk: high
-sender_constraint: dpop
-arguments: { type: object, required: [note], properties: { note: { type: string, maxLength: 64 } } }
-facts: { kind: arguments, fields: { note: note } }
-grant: { audience: "https://payments.example" }
-${more}
-`
-  const tool = (name: string) => join(policies, 'tools', `${name}.yaml`)
-  writeFileSync(tool('payments.master1'), declared('payments.master1', 'canary: true'))
-  writeFileSync(tool('payments.master2'), declared('payments.master2', ''))
-  writeFileSync(
-    join(policies, 'masters.cedar'),
-    `@id("masters1") permit (principal, action == Action::"payments.master1", resource);
-    @id("masters2") permit (principal, action == Action::"payments.master2", resource)
-    when { context.purpose == "reporting" };`,
-  )
-}
-
-/** One request at this very process: all that comes back, without what differs from call to call. */
-async function asked(
-  issuer: string,
-  port: number,
-  { token, key }: Pick<Run, 'key'> & { readonly token: string },
-  asking: JsonObject,
-) {
-  const body = canonical(asking)
-  const send = async (nonce: JsonObject) => {
-    const proof = {
-      ...{ jti: randomUUID(), htm: 'POST', htu: `${issuer}/v1/credentials`, ...nonce },
-      ...{ iat: Math.floor(Date.now() / 1000), ath: sha256(token), body_sha256: sha256(body) },
-    }
-    const dpop = key.sign('dpop+jwt', proof, { jwk: key.publicJwk })
-    const own = { authorization: `DPoP ${token}`, dpop, 'idempotency-key': randomUUID() }
-    const headers = { ...own, 'content-type': 'application/json' }
-    const url = `http://127.0.0.1:${String(port)}/v1/credentials`
-    return await fetch(url, { method: 'POST', headers, body })
-  }
-  const nonce = (await send({})).headers.get('dpop-nonce')
-  const response = await send({ nonce })
-  const headers = [...response.headers].map(([name, value]) => [name, alike(value)])
-  return { status: response.status, headers, told: alike(await response.text()) }
-}
-
-const tokenOf = async ({ client, key }: Run) => ({
-  ...{ key, token: textIn(await client.connect(), 'access_token') },
-})
-
-/** Ids, times and hashes are of each call: their form is left, and what they are is not. */
-function alike(text: string): string {
-  return text
-    .replaceAll(/(masters?)[12]/g, '$1')
-    .replaceAll(/\b([a-z]{3})_[0-9a-z]{26}/g, '$1_id')
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}/g, 'uuid')
-    .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]+Z/g, 'time')
-    .replaceAll(/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [^"]* GMT/g, 'date')
-    .replaceAll(/"(args_hash|context_hash|facts_hash)":"[\w-]{43}"/g, '"$1":"hash"')
-}

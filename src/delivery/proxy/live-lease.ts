@@ -4,6 +4,7 @@ import type { CredentialId } from '../../domain/ids.ts'
 import type { ProvenInstance } from '../../domain/instance.ts'
 import type { Intent } from '../../domain/lease.ts'
 import { BrokerError } from '../../domain/problems.ts'
+import { noteCalled } from '../decoys.ts'
 import { findLease } from '../leases.ts'
 
 export interface LiveLease {
@@ -20,7 +21,11 @@ export async function liveLease(
 ): Promise<LiveLease> {
   const { held, now } = await findLease(pool, tenant, lease)
   const isTheirs = held?.intent.instance === session.instance && held.intent.jkt === jkt
-  if (!isTheirs || held.intent.senderConstraint !== 'proxy') throw new BrokerError('not_found')
+  if (!isTheirs || held.intent.senderConstraint !== 'proxy') {
+    // Also for what is another's: the time it takes does not tell that from nothing.
+    await noteCalled({ pool, tenant }, lease, session.agent)
+    throw new BrokerError('not_found')
+  }
   const { intent, state } = held
   const leftMs = intent.expiresAt.getTime() - now.getTime()
   if (state !== 'active' || leftMs <= 0) throw new BrokerError('credential_gone')
