@@ -1,24 +1,49 @@
-/** Ends every session of a guarded role at once, with the access key that the broker guards it with. */
+/** Ends every session of a guarded role at once, as whoever the broker guards it as. */
+import { join } from 'node:path'
+import type { Config } from '../config.ts'
 import { brakeRole } from '../delivery/connectors/aws-sts/brake.ts'
 import { Settings } from '../delivery/connectors/aws-sts/settings.ts'
-import { fileKeyStore } from '../delivery/key-store.ts'
 import { createVault } from '../delivery/seal.ts'
-import { loadSeal } from '../keys.ts'
-import { poolFor, type WithDatabase } from './database.ts'
+import { readSet } from '../key-files.ts'
+import { readKeyFile } from '../keys.ts'
+import { openSealStore, type SealPlace } from '../seal-store.ts'
+import { poolFor } from './database.ts'
+import { CommandError, EXIT } from './exit.ts'
 
-/** @returns what is older than this can do nothing any more */
-export async function brakeTarget(
-  config: Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir' | 'sealKey'>,
-  target: { readonly name: string; readonly settings: object },
-): Promise<Date> {
-  const { tenant, keysDir, sealKey } = config
-  const keys = fileKeyStore(await loadSeal(keysDir, { sealKey }))
-  const pool = poolFor(config, 'procura_reaper')
+type Where = Pick<Config, 'databaseUrl' | 'tenant' | 'issuer'> & SealPlace
+interface Braked {
+  readonly name: string
+  readonly settings: object
+}
+
+/**
+ * In an emergency half of it may be gone: with a stored key nothing is read but that, without one nothing
+ * but the keys that sign.
+ *
+ * @returns what is older than this can do nothing any more
+ */
+export async function brakeTarget(config: Where, target: Braked): Promise<Date> {
+  const settings = Settings.parse(target.settings)
+  const at = { name: target.name, settings, lease: null }
+  const clock = () => new Date()
+  if (settings.credentials === 'web_identity') {
+    const secrets = { use: () => Promise.reject(new Error('nothing is stored')) }
+    return await brakeRole({ at, clock, secrets, identity: await identityOf(config, clock()) })
+  }
+  const { databaseUrl, tenant } = config
+  if (databaseUrl === null) throw new CommandError('this needs DATABASE_URL', EXIT.usage)
+  const keys = await openSealStore(config)
+  const pool = poolFor({ databaseUrl }, 'procura_reaper')
   try {
     const secrets = createVault({ tenant, pool, keys, looks: true })
-    const at = { name: target.name, settings: Settings.parse(target.settings), lease: null }
-    return await brakeRole({ secrets, at }, new Date())
+    return await brakeRole({ at, clock, secrets, identity: null })
   } finally {
     await pool.end()
   }
+}
+
+async function identityOf({ issuer, keysDir }: Where, now: Date) {
+  if (issuer === null) throw new CommandError('this needs PROCURA_ISSUER', EXIT.usage)
+  const text = await readKeyFile(join(keysDir, 'credentials.json'), () => undefined)
+  return { issuer, keys: readSet(text, 'credentials', now) }
 }

@@ -26,6 +26,8 @@ export interface Connector<Settings, Permissions> {
   readonly ttlSecondsMin: number
   readonly settings: z.ZodType<Settings>
   readonly permissions: z.ZodType<Permissions>
+  /** What is wrong with these targets beside each other, though not with any alone; `null`: nothing. */
+  clashOf?(targets: ReadonlyMap<string, Settings>): string | null
   /** Whose redemption and introspection it takes part in; `null`: nobody's. */
   audienceOf(settings: Settings): string | null
   issue(
@@ -53,7 +55,7 @@ export interface At<Settings> {
   readonly settings: Settings
 }
 
-/** `found`: something had that name until now. */
+/** `found`: something had that name until now, or nobody can tell. `false` proves that nothing had. */
 export interface Revoked {
   readonly found: boolean
 }

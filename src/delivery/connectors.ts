@@ -12,7 +12,7 @@ import type { Secrets } from './seal.ts'
 import { type Kind, kindOf } from './targets.ts'
 
 export interface ConnectorsOptions {
-  /** Signs minted credentials; targets trust its keys and nothing else of ours. */
+  /** Signs minted credentials, and who we are; targets trust its keys and nothing else of ours. */
   readonly credentials: Signer
   readonly secrets: Secrets
   /** Which broker this is: two that guard one target know their logins apart by it. */
@@ -28,6 +28,6 @@ export function createConnectors({ credentials, ...own }: ConnectorsOptions): Ki
     kindOf(postgresExact(own)),
     kindOf(http(own.owner)),
     kindOf(vault(own)),
-    kindOf(awsSts(own)),
+    kindOf(awsSts({ ...own, identity: credentials })),
   ]
 }

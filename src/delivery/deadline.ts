@@ -12,12 +12,19 @@ export async function within<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const signal = AbortSignal.timeout(milliseconds)
+  return await unless(signal, work(signal))
+}
+
+/** As `work` ends; or, when the signal fires first, at once: who waits lets go, and the work goes on. */
+export async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const late = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => {
+    const tell = () => {
       reject(signal.reason as DOMException)
-    })
+    }
+    if (signal.aborted) tell()
+    else signal.addEventListener('abort', tell, { once: true })
   })
-  return await Promise.race([work(signal), late])
+  return await Promise.race([work, late])
 }
 
 export function isTimeout(error: unknown): boolean {

@@ -13,15 +13,21 @@ const KINDS = {
   root:       { typ: 'at+jwt',           issuer: '/roots',       audience: '',     life: 86_400 },
   decision:   { typ: 'pdp-decision+jwt', issuer: '/pdp',         audience: '/cdp', life: 60 },
   credential: { typ: 'at+jwt',           issuer: '/credentials', audience: null,   life: 3600 },
+  // The same, back at the broker, where its lease says how long it lasts.
+  shown:      { typ: 'at+jwt',           issuer: '/credentials', audience: null,   life: Infinity },
+  identity:   { typ: 'JWT',              issuer: '/identity',    audience: null,   life: 60 },
+  subject:    { typ: 'JWT',              issuer: '/subjects',    audience: null,   life: 60 },
   consent:    { typ: 'consent+jwt',      issuer: '/evidence',    audience: '',     life: Infinity },
   approval:   { typ: 'approval+jwt',     issuer: '/evidence',    audience: '',     life: null },
 } as const satisfies Record<string, TokenRow>
 export type TokenKind = keyof typeof KINDS
+/** Every kind but that which only the reader knows. */
+type Signed = Exclude<TokenKind, 'shown'>
 
 interface TokenRow {
   readonly typ: string
   readonly issuer: string
-  /** After the broker's own issuer; `null`: the audience is a target's. */
+  /** After the broker's own issuer; `null`: that of a target, an STS or an authorization server. */
   readonly audience: string | null
   readonly life: number | null
 }
@@ -54,10 +60,10 @@ export interface Signer extends Verifier {
 }
 
 /**
- * Signs `claims` as a token of this kind. `iss` and, for all but minted credentials, `aud` are set
+ * Signs `claims` as a token of this kind. `iss` and, for all that is not for others, `aud` are set
  * here, so that no caller can choose them.
  */
-export function signToken(kind: TokenKind, claims: JsonObject, { issuer, keys }: Signer): string {
+export function signToken(kind: Signed, claims: JsonObject, { issuer, keys }: Signer): string {
   const { typ, issuer: suffix, audience } = KINDS[kind]
   const [key] = keys
   const payload: JsonObject = { ...claims, iss: issuer + suffix }

@@ -26,8 +26,19 @@ let made = 0
 
 export type AwsTarget = Awaited<ReturnType<typeof anAwsTarget>>
 
-/** A role that may do everything in S3: what its sessions may not, their policies keep them from. */
-export async function anAwsTarget(rgw: CephRgw) {
+/** The broker's user may assume it. */
+const BY_KEY = () =>
+  policy({
+    ...{ Effect: 'Allow', Principal: { AWS: ['arn:aws:iam:::user/broker'] } },
+    Action: ['sts:AssumeRole', 'sts:TagSession'],
+  })
+
+/**
+ * A role that may do everything in S3: what its sessions may not, their policies keep them from.
+ *
+ * @param trusting the trust policy of the role with this ARN
+ */
+export async function anAwsTarget(rgw: CephRgw, trusting: (role: string) => string = BY_KEY) {
   made += 1
   const role = `reports-${String(made)}`
   const common = { endpoint: rgw.endpoint, region: 'us-east-1', maxAttempts: 1 }
@@ -35,10 +46,7 @@ export async function anAwsTarget(rgw: CephRgw) {
   await iam.send(
     new CreateRoleCommand({
       RoleName: role,
-      AssumeRolePolicyDocument: policy({
-        ...{ Effect: 'Allow', Principal: { AWS: ['arn:aws:iam:::user/broker'] } },
-        Action: ['sts:AssumeRole', 'sts:TagSession'],
-      }),
+      AssumeRolePolicyDocument: trusting(`arn:aws:iam:::role/${role}`),
     }),
   )
   const all = policy({ Effect: 'Allow', Action: 's3:*', Resource: '*' })

@@ -87,6 +87,17 @@ describe('the denials in a role', () => {
 })
 
 describe('what is asked together', () => {
+  it('is given up with its round, which is told so, and the next one begins', async () => {
+    const rounds: AbortSignal[] = []
+    const ask = together((items: readonly number[], signal) => {
+      rounds.push(signal)
+      return items.includes(1) ? new Promise<number>(() => undefined) : Promise.resolve(2)
+    }, 50)
+    await expect(ask(1)).rejects.toThrow(/timeout/)
+    expect(rounds.map(({ aborted }) => aborted)).toEqual([true])
+    expect(await ask(2)).toBe(2)
+  })
+
   it('is done in the round after the one under way, by each exactly once', async () => {
     const rounds: (readonly number[])[] = []
     let open: () => void = () => undefined

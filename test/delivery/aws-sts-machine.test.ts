@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { within } from '../../src/delivery/deadline.ts'
+import type { Target } from '../../src/delivery/targets.ts'
 import { type AwsEndpoint, anAwsEndpoint, failure, xml } from '../fakes/aws-endpoint.ts'
-import { intentFor, targetAt } from './aws-target.ts'
+import { keylessTarget } from './aws-issuer.ts'
+import { intentFor, ROLE, targetAt } from './aws-target.ts'
+import { aSigner } from './bench.ts'
 
 let endpoint: AwsEndpoint
 beforeAll(async () => {
@@ -38,19 +41,25 @@ describe("this machine's own settings for AWS", () => {
       ...{ AWS_ACCESS_KEY_ID: 'AKIAOFTHEMACHINE0', AWS_SECRET_ACCESS_KEY: 'x' },
       ...{ AWS_SESSION_TOKEN: 'x', AWS_USE_FIPS_ENDPOINT: 'true', AWS_MAX_ATTEMPTS: '5' },
     })
-    const target = targetAt(endpoint.url)
+    const [target, keyless] = [targetAt(endpoint.url), keylessAt(endpoint.url)]
     endpoint.answer = (res) => {
       xml(res, 500, failure('InternalFailure'))
     }
-    await expect(
-      within(3000, (signal) => target.issue(intentFor('7'), signal)).finally(() => {
-        letGo(pipe)
-      }),
-    ).rejects.toThrow('500')
-    expect(endpoint.asked).toHaveLength(1)
-    expect(endpoint.asked[0]?.authorization).toMatch(/AKIAOFTHEBROKER00\/\d{8}\/eu-west-1\/sts\//)
+    const issued = (by: Target) => within(3000, (signal) => by.issue(intentFor('7'), signal))
+    const both = Promise.allSettled([issued(target), issued(keyless)]).finally(() => {
+      letGo(pipe)
+    })
+    for (const one of await both) expect(one).toMatchObject({ reason: { message: /500/ } })
+    const signed = endpoint.asked.map(({ authorization }) => authorization).sort()
+    expect(signed).toEqual([
+      '',
+      expect.stringMatching(/AKIAOFTHEBROKER00\/\d{8}\/eu-west-1\/sts\//),
+    ])
   })
 })
+
+const keylessAt = (url: string) =>
+  keylessTarget({ role_arn: ROLE, region: 'eu-west-1', allow_http: true, endpoint: url }, aSigner())
 
 function letGo(pipe: string): void {
   const opened = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { NoEffect, NotYet } from '../../src/delivery/connector.ts'
 import { within } from '../../src/delivery/deadline.ts'
@@ -8,9 +7,10 @@ import type { Target } from '../../src/delivery/targets.ts'
 import type { Intent, Issued } from '../../src/domain/lease.ts'
 import { keepsItsPromises } from '../contract/connector.ts'
 import { type CephRgw, startCephRgw, whyNoCephRgw } from '../parts/ceph-rgw.ts'
-import { type AwsTarget, anAwsTarget, fill, get, list, put, storedKeys, write } from './aws-rgw.ts'
+import { neverWider } from './aws-narrowing.ts'
+import { type AwsTarget, anAwsTarget, fill, get, list, storedKeys, write } from './aws-rgw.ts'
 import { intentFor, secretsOf, toRead } from './aws-target.ts'
-import { now, until } from './bench.ts'
+import { aSigner, now, until } from './bench.ts'
 
 const why = whyNoCephRgw === null ? '' : `, not run: ${whyNoCephRgw}`
 
@@ -67,31 +67,8 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
     })
 
     it("[DEL-04] is never wider than its argument: a neighbour's prefix is refused", async () => {
-      const segment = fc
-        .string({ unit: 'binary', minLength: 1, maxLength: 40 })
-        .filter((value) => !/[\0/]|\p{Surrogate}/u.test(value) && !/^(\.+|zz)$/.test(value))
-      await fc.assert(
-        fc.asyncProperty(segment, async (value) => {
-          const mine = `${value}/mine`
-          const near = [
-            `${value}x/mine`,
-            `x${value}/mine`,
-            `${[...value].slice(0, -1).join('')}/mine`,
-            'zz/mine',
-          ]
-          await put(at.owner, [mine, ...near])
-          const issued = await issue(reports({ permissions: toRead(value) })).catch(orNothing)
-          const session = issued && at.session(issued)
-          // RGW reads no variables, and no other characters than these: what it does not understand
-          // reaches nothing, rather than too much.
-          if (/^[\w .,;"'<>(){}=+-]+$/.test(value)) {
-            expect(session === null ? 'nothing' : await get(session, mine)).toBe('ok')
-          }
-          if (session === null) return
-          for (const key of near) expect(await get(session, key)).not.toBe('ok')
-        }),
-        { numRuns: 25, examples: [['*'], ['?'], ['a*'], ['"'], ['x","Resource":"*'], ['é']] },
-      )
+      const asked = (value: string) => issue(reports({ permissions: toRead(value) }))
+      await neverWider(at, asked, 25)
     }, 60_000)
 
     it('[DEL-06] can do nothing from the second on at which its lease ends, though STS gave it more', async () => {
@@ -152,7 +129,7 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
       expect(error).toBeInstanceOf(NotYet)
       expect((error as NotYet).waitMs).toBeGreaterThan(8000)
       time += 10_000
-      expect(await revoke(intent, target)).toEqual({ found: false })
+      expect(await revoke(intent, target)).toEqual({ found: true })
     })
 
     it('is not said to have come early where the role has no kill switch', async () => {
@@ -166,7 +143,7 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
       time += 119_000
       await expect(revoke(intent, target)).rejects.toThrow(NotYet)
       time += 1000
-      expect(await revoke(intent, target)).toEqual({ found: false })
+      expect(await revoke(intent, target)).toEqual({ found: true })
     })
 
     it('leaves no denial behind for good, and writes none for what ended by itself', async () => {
@@ -201,7 +178,8 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
     const { connector: _, ...settings } = own.settings
     const name = 'reports'
     const at = { name, settings: Settings.parse(settings), lease: null }
-    const before = await brakeRole({ secrets: secretsOf(storedKeys(rgw.admin)), at }, now())
+    const secrets = secretsOf(storedKeys(rgw.admin))
+    const before = await brakeRole({ secrets, at, identity: aSigner(), clock: now })
     for (const issued of old) expect(await get(own.session(issued), '7/a')).toBe(403)
     await until(() => Promise.resolve(now() > before))
     expect(await get(own.session(await issue(reports(), own.target())), '7/a')).toBe('ok')
@@ -232,10 +210,6 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
   })
 })
 
-function orNothing(error: unknown): null {
-  if (error instanceof NoEffect) return null
-  throw error
-}
 const DENY_S3 = '[{"Effect":"Deny","Action":"s3:DeleteBucket","Resource":"*"}]'
 const WRONG = { secretAccessKey: 'wrong-but-as-long-as-a-key-has-to-be' }
 const withRole = (role: string) => ({ ...at.settings, role_arn: `arn:aws:iam:::role/${role}` })

@@ -29,7 +29,8 @@ export async function anAwsEndpoint(): Promise<AwsEndpoint> {
   const endpoint: AwsEndpoint = {
     ...{ url: `http://127.0.0.1:${String(port)}`, asked },
     answer: (res, form) => {
-      xml(res, 200, session(form.get('RoleSessionName') ?? ''))
+      const [name, action] = [form.get('RoleSessionName') ?? '', form.get('Action')]
+      xml(res, 200, session(name, undefined, action ?? undefined))
     },
     async close() {
       server.closeAllConnections()
@@ -44,14 +45,18 @@ export function xml(res: ServerResponse, status: number, body: string): void {
   res.writeHead(status, { 'Content-Type': 'text/xml' }).end(body)
 }
 
-export const session = (name: string, expiration = '2099-01-01T00:00:00Z') => `
-  <AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+export const session = (
+  name: string,
+  expiration = '2099-01-01T00:00:00Z',
+  action = 'AssumeRole',
+) => `
+  <${action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><${action}Result>
     <AssumedRoleUser><AssumedRoleId>AROA:${name}</AssumedRoleId>
       <Arn>arn:aws:sts::1:assumed-role/reports/${name}</Arn></AssumedRoleUser>
     <Credentials><AccessKeyId>ASIAMADEBYTHEFAKE</AccessKeyId>
       <SecretAccessKey>canary-secret</SecretAccessKey><SessionToken>canary-token</SessionToken>
       <Expiration>${expiration}</Expiration></Credentials>
-  </AssumeRoleResult></AssumeRoleResponse>`
+  </${action}Result></${action}Response>`
 
 export const failure = (code: string) => `
   <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>

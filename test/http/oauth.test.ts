@@ -145,6 +145,35 @@ describe('metadata', () => {
     })
   })
 
+  it.each([
+    [
+      ...['who it is to clouds', 'identity'],
+      ...['aud exp https://aws.amazon.com/source_identity https://aws.amazon.com/tags'],
+      'iat iss jti sub',
+    ],
+    [
+      ...['whom it calls for to authorization servers', 'subjects'],
+      ...['act aud authorization_details client_id exp', 'iat iss jti sub'],
+    ],
+  ])('says %s, under an issuer that signs nothing else', async (_what, name, ...claims) => {
+    const key = { kty: 'EC', kid: 'cdp-1', alg: 'ES256' }
+    const { metadata } = aFront()
+    const jwks = { ...metadata.jwks, credentials: () => [key, { ...key, kid: 'cdp-2' }] }
+    await serving(aFront({ metadata: { ...metadata, jwks } }), async ({ call }) => {
+      const { body } = await call('GET', `/${name}/.well-known/openid-configuration`)
+      expect(body).toEqual({
+        issuer: `${ISSUER}/${name}`,
+        jwks_uri: `${ISSUER}/.well-known/jwks/credentials.json`,
+        response_types_supported: ['id_token'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: ['ES256'],
+        claims_supported: claims.join(' ').split(' '),
+      })
+      // Whoever looks for the issuer of sessions is not led here.
+      expect((await call('GET', '/.well-known/openid-configuration')).status).toBe(404)
+    })
+  })
+
   it('is made from the issuer, whatever Host says', async () => {
     const host = { 'x-forwarded-host': 'evil.example', forwarded: 'host=evil.example' }
     const { text } = await serving(aFront(), ({ call }) =>

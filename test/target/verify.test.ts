@@ -83,6 +83,15 @@ describe('a service that is shown a credential', () => {
       () => signToken('session', { iat: T, exp: T + 60 }, { issuer: ISSUER, keys: [OURS] }),
       'iss',
     ],
+    ...(['identity', 'subject'] as const).map((kind): [string, () => string, string] => [
+      `what the broker says to others (${kind}), with all that a credential says`,
+      () => {
+        const claims = { aud: AUDIENCE, iat: T - 1, exp: T + 50, cnf: { jkt: HOLDER.jkt } }
+        const all = { ...claims, jti: 'crd_1', authorization_details: [CALL] }
+        return signToken(kind, all, { issuer: ISSUER, keys: [OURS] })
+      },
+      'wrong_type',
+    ]),
   ])('refuses %s', async (_what, token, reason) => {
     expect(await verdict(token())).toBe(`401 invalid_token ${reason}`)
   })

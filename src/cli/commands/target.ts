@@ -40,7 +40,7 @@ interface Options {
 async function plan(name: string, { file, principal }: Options): Promise<void> {
   const settings = settingsOf(configuration(), name)
   if (settings.connector === 'aws-sts') {
-    await planRole(settings, principal)
+    await planRole(name, principal)
     return
   }
   const [{ targetPlan }, { scramVerifier }, { Settings }] = await Promise.all([
@@ -55,44 +55,72 @@ async function plan(name: string, { file, principal }: Options): Promise<void> {
   process.stdout.write(targetPlan({ adminUser, verifier, groupRoles, database }))
 }
 
-async function planRole(declared: Declared, principal: string | undefined): Promise<void> {
-  if (principal === undefined) throw new CommandError('this needs --principal', EXIT.usage)
-  const [{ rolePlan }, { Settings }] = await Promise.all([
+async function planRole(target: string, principal: string | undefined): Promise<void> {
+  const config = configuration()
+  const [{ rolePlan, webIdentityPlan }, { Settings }] = await Promise.all([
     import('../../delivery/connectors/aws-sts/plan.ts'),
     import('../../delivery/connectors/aws-sts/settings.ts'),
   ])
-  const { connector: _, ...own } = declared
-  process.stdout.write(rolePlan({ settings: Settings.parse(own), principal }))
+  const { connector: _, ...own } = settingsOf(config, target)
+  const settings = Settings.parse(own)
+  if (settings.credentials === 'web_identity') {
+    const { issuer } = config
+    if (issuer === null) throw new CommandError('this needs PROCURA_ISSUER', EXIT.usage)
+    process.stdout.write(webIdentityPlan({ settings, target, issuer }))
+    return
+  }
+  if (principal === undefined) throw new CommandError('this needs --principal', EXIT.usage)
+  process.stdout.write(rolePlan({ settings, principal }))
 }
 
 async function storeSecret(name: string, { file }: Options): Promise<void> {
   const config = configuration()
   const { databaseUrl } = config
   if (databaseUrl === null) throw new CommandError('this needs DATABASE_URL', EXIT.usage)
-  settingsOf(config, name)
+  const settings = settingsOf(config, name)
+  if (settings['credentials'] === 'web_identity') {
+    throw new CommandError('it has no secret: STS believes the issuer', EXIT.usage)
+  }
+  const secret = passwordFrom(file)
+  if (settings.connector === 'http') await checkForm(settings, secret)
   const { sealTarget } = await import('../seal-target.ts')
-  await sealTarget({ ...config, databaseUrl }, name, passwordFrom(file))
+  await sealTarget({ ...config, databaseUrl }, name, secret)
   printer.line('sealed', name)
+}
+
+/** A refresh token and a client's secret are stored together. */
+async function checkForm(declared: ReturnType<typeof settingsOf>, secret: Secret): Promise<void> {
+  const [{ isItself, Settings }, { storedIn }] = await Promise.all([
+    import('../../delivery/connectors/http/settings.ts'),
+    import('../../delivery/proxy/grants.ts'),
+  ])
+  const { connector: _, ...own } = declared
+  const { inject } = Settings.parse(own)
+  if (isItself(inject) || !('refresh_token' in inject)) return
+  try {
+    storedIn(secret.reveal(), inject.refresh_token.authentication)
+  } catch {
+    const form = '{"client_secret": "…", "refresh_token": "…"}'
+    throw new CommandError(`it has to be ${form}`, EXIT.usage)
+  }
 }
 
 async function brake(name: string): Promise<void> {
   const config = configuration()
-  const { databaseUrl } = config
-  if (databaseUrl === null) throw new CommandError('this needs DATABASE_URL', EXIT.usage)
   const { connector, ...settings } = settingsOf(config, name)
   if (connector !== 'aws-sts') throw new CommandError('it is not a role of AWS', EXIT.usage)
   const { brakeTarget } = await import('../brake-target.ts')
-  const before = await brakeTarget({ ...config, databaseUrl }, { name, settings })
+  const before = await brakeTarget(config, { name, settings })
   printer.line('braked', `${name}: what was made before ${before.toISOString()} can do nothing`)
 }
 
-type Declared = Config['trust']['targets'][string]
-
-function settingsOf({ trust }: Config, name: string): Declared {
-  const settings = Object.hasOwn(trust.targets, name) ? trust.targets[name] : undefined
-  if (settings === undefined) {
+/** As its connector knows them. */
+function settingsOf({ trust }: Config, name: string) {
+  const target = Object.hasOwn(trust.targets, name) ? trust.targets[name] : undefined
+  if (target === undefined) {
     throw new CommandError(`the trust file has no target ${name}`, EXIT.usage)
   }
+  const { limits: _, ...settings } = target
   return settings
 }
 

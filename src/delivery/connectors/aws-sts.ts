@@ -1,16 +1,14 @@
 /** AWS sessions, narrowed by a session policy and named by us, so that CloudTrail names them. */
-import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
-import { z } from 'zod'
 import type { Clock } from '../../domain/clock.ts'
-import type { Intent, Issued } from '../../domain/lease.ts'
-import { Secret } from '../../domain/secret.ts'
+import type { Issued } from '../../domain/lease.ts'
 import { type Connector, NoEffect, NotYet } from '../connector.ts'
 import { isTimeout } from '../deadline.ts'
-import { blurred, isUnreached, statusOf, withSts } from './aws-sts/clients.ts'
+import { blurred, isLate, isUnreached, statusOf, withSts } from './aws-sts/clients.ts'
 import { RoleError } from './aws-sts/denials.ts'
 import { CLOCKS_SECONDS, createKillSwitch, type KillSwitchOptions } from './aws-sts/kill-switch.ts'
+import { sessionIn, sessionRequest, type Session } from './aws-sts/requests.ts'
 import { sessionPolicy } from './aws-sts/session-policy.ts'
-import { Permissions, SESSION, Settings } from './aws-sts/settings.ts'
+import { clashOf, Permissions, SESSION, Settings } from './aws-sts/settings.ts'
 
 export type AwsStsOptions = KillSwitchOptions
 
@@ -24,7 +22,7 @@ const SOON_MS = 2000
  * without it a session lives until its time, and is said to.
  */
 export function awsSts(options: AwsStsOptions): Connector<Settings, Permissions> {
-  const { secrets, clock } = options
+  const { clock } = options
   const killSwitch = createKillSwitch(options)
   return {
     name: 'aws-sts',
@@ -37,31 +35,29 @@ export function awsSts(options: AwsStsOptions): Connector<Settings, Permissions>
     ttlSecondsMin: 1,
     settings: Settings,
     permissions: Permissions,
+    clashOf,
     audienceOf: () => null,
 
     async issue(intent, at, permissions, signal) {
       const endsAt = new Date(Math.floor(intent.expiresAt.getTime() / 1000) * 1000)
-      const input = assumeRoleInput(
-        intent,
-        at.settings,
-        sessionPolicy(permissions, endsAt, at.settings),
-      )
+      const policy = sessionPolicy(permissions, endsAt, at.settings)
+      const request = sessionRequest({ ...options, at }, intent, policy)
       const progress = { isSent: false }
       try {
-        return await withSts({ secrets, at }, async (client, { AssumeRoleCommand }) => {
+        return await withSts({ ...options, at }, async (client, sdk) => {
           signal.throwIfAborted()
           progress.isSent = true
-          const answer = await client.send(new AssumeRoleCommand(input), { abortSignal: signal })
-          return issued(answer, intent, endsAt, at.settings)
+          const session = sessionIn(await request(client, sdk, signal), intent.downstreamName)
+          return issued(session, endsAt, at.settings)
         })
       } catch (error) {
-        const cause = blurred(error)
+        const cause = causeOf(error)
         if (progress.isSent && !isRefusal(error)) throw cause
         throw new NoEffect('the target made nothing', { cause, isTimeout: isTimeout(error) })
       }
     },
 
-    /** Whether there was a session of that name nobody can be asked: it says of none that there was. */
+    /** Whether there was a session of that name nobody can be asked: it says of none that there was not. */
     async revoke(downstreamName, at, signal, endsAt) {
       if (!SESSION.test(downstreamName)) throw new TypeError('not a name of ours')
       signal.throwIfAborted()
@@ -69,14 +65,16 @@ export function awsSts(options: AwsStsOptions): Connector<Settings, Permissions>
       const leftMs = left(until, clock)
       const certainMs = leftMs + CLOCKS_SECONDS * 1000
       // Its own policy has ended it.
-      if (certainMs <= 0) return { found: false }
+      if (certainMs <= 0) return { found: true }
       if (at.settings.kill_switch === 'none' || leftMs < SOON_MS) throw new NotYet(certainMs)
-      const since = await killSwitch.deny(downstreamName, until, at).catch((error: unknown) => {
-        throw error instanceof RoleError ? error : blurred(error)
-      })
+      const since = await killSwitch
+        .deny(downstreamName, until, at, signal)
+        .catch((error: unknown) => {
+          throw error instanceof RoleError || error instanceof NoEffect ? error : blurred(error)
+        })
       const settled = new Date((since + at.settings.settle_seconds) * 1000)
       if (settled > clock()) throw new NotYet(left(settled, clock))
-      return { found: false }
+      return { found: true }
     },
 
     /** Sessions cannot be listed. One that nobody remembers ends by its own policy. */
@@ -92,66 +90,20 @@ function isRefusal(error: unknown): boolean {
   return isUnreached(error) || (status !== null && status >= 400 && status < 500)
 }
 
-/** What is sent, whole: nothing of it but the values in `Policy` comes from an argument. */
-function assumeRoleInput(
-  intent: Intent,
-  settings: Settings,
-  policy: string,
-): AssumeRoleCommandInput {
-  const { downstreamName, ttlSeconds } = intent
-  if (!SESSION.test(downstreamName)) throw new NoEffect('not a name of ours')
-  return {
-    RoleArn: settings.role_arn,
-    RoleSessionName: downstreamName,
-    DurationSeconds: Math.max(ttlSeconds, settings.min_session_seconds),
-    Policy: policy,
-    ...(settings.external_id !== undefined && { ExternalId: settings.external_id }),
-    ...(settings.tags === 'on' && marksOf(intent)),
-  }
+/** In our words; and the SDK's own limit, which comes before ours, told as ours is. */
+function causeOf(error: unknown): Error {
+  const cause = blurred(error)
+  return isLate(error) ? new DOMException(cause.message, 'TimeoutError') : cause
 }
 
-/** For CloudTrail, and for policies that ask for them; a session of a session carries them on. */
-function marksOf({ sponsor, agent, purpose, chain }: Intent) {
-  const leaf = chain?.['leaf']
-  const tags = {
-    ...{ 'procura:sponsor': sponsor, 'procura:agent': agent, 'procura:purpose': purpose },
-    ...(typeof leaf === 'string' && { 'procura:chain': leaf }),
-  }
-  return {
-    SourceIdentity: sponsor,
-    Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
-    TransitiveTagKeys: Object.keys(tags),
-  }
-}
-
-const text = z.string().min(1)
-const Answer = z.object({
-  Credentials: z.object({
-    ...{ AccessKeyId: text, SecretAccessKey: text, SessionToken: text, Expiration: z.date() },
-  }),
-  AssumedRoleUser: z.object({ Arn: text }),
-})
-
-/** @throws Error when it is not what was asked for, and so may be anything */
 function issued(
-  answer: unknown,
-  { downstreamName }: Intent,
+  { id, secret, token, expiration }: Session,
   endsAt: Date,
   { region }: Settings,
 ): Issued {
-  const read = Answer.safeParse(answer)
-  if (!read.success || !read.data.AssumedRoleUser.Arn.endsWith(`/${downstreamName}`)) {
-    throw new Error('not the session that was asked for')
-  }
-  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = read.data.Credentials
   return {
     kind: 'aws',
-    credential: {
-      access_key_id: AccessKeyId,
-      secret_access_key: new Secret(SecretAccessKey),
-      session_token: new Secret(SessionToken),
-      region,
-    },
-    expiresAt: Expiration < endsAt ? Expiration : endsAt,
+    credential: { access_key_id: id, secret_access_key: secret, session_token: token, region },
+    expiresAt: expiration < endsAt ? expiration : endsAt,
   }
 }

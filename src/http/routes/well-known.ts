@@ -1,4 +1,4 @@
-/** Where everything is and which keys count: RFC 8414, RFC 9728, AuthZEN's and our own. */
+/** Where everything is and which keys count: RFC 8414, RFC 9728, OpenID Connect's, AuthZEN's and our own. */
 import { Router } from 'express'
 import type { Response } from 'express'
 import { BrokerError } from '../../domain/problems.ts'
@@ -24,13 +24,20 @@ export function wellKnown(front: PdpFront): Router {
   for (const name of KEY_SETS) {
     documents[`jwks/${name}.json`] = () => ({ keys: front.metadata.jwks[name]() })
   }
-  for (const [name, document] of Object.entries(documents)) {
+  const publish = (path: string, document: () => object) => {
     const get: Handler = (_req, res) => {
       cacheable(res).json(document())
     }
-    serve({ router, front, door: 'public' }, `/.well-known/${name}`, { get } satisfies Partial<
+    serve({ router, front, door: 'public' }, path, { get } satisfies Partial<
       Record<Method, Handler>
     >)
+  }
+  for (const [name, document] of Object.entries(documents)) {
+    publish(`/.well-known/${name}`, document)
+  }
+  // OpenID Connect puts it after the issuer's path, RFC 8414 before.
+  for (const name of ['identity', 'subjects'] as const) {
+    publish(`/${name}/.well-known/openid-configuration`, () => ownIssuer(front, name))
   }
   serve({ router, front, door: 'public' }, '/.well-known/security.txt', {
     get: (_req, res) => {
@@ -75,6 +82,32 @@ function credentialIssuer({ issuer }: PdpFront) {
     grant_types_supported: [],
     response_types_supported: [],
     authorization_details_types_supported: ['tool_call'],
+  }
+}
+
+const CLAIMS = {
+  identity: [
+    ...['aud', 'exp', 'https://aws.amazon.com/source_identity', 'https://aws.amazon.com/tags'],
+    ...['iat', 'iss', 'jti', 'sub'],
+  ],
+  subjects: [
+    ...['act', 'aud', 'authorization_details', 'client_id', 'exp', 'iat', 'iss', 'jti', 'sub'],
+  ],
+} as const
+
+/**
+ * OpenID Connect Discovery 1.0. Nobody logs in here: one is for clouds that are to believe who this broker
+ * is, one for authorization servers that are to believe whom it calls for. Neither passes for the other.
+ */
+function ownIssuer({ issuer, metadata }: PdpFront, name: keyof typeof CLAIMS) {
+  const algorithms = metadata.jwks.credentials().map(({ alg }) => alg)
+  return {
+    issuer: `${issuer}/${name}`,
+    jwks_uri: jwksUri(issuer, 'credentials'),
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [...new Set(algorithms)],
+    claims_supported: CLAIMS[name],
   }
 }
 

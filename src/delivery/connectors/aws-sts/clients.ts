@@ -1,13 +1,14 @@
 /** The SDK, kept to what is configured here: one try, our key, and nothing of this machine's settings. */
-import type * as Iam from '@aws-sdk/client-iam'
 import type * as Sts from '@aws-sdk/client-sts'
 import { z } from 'zod'
 import { isBroken } from '../../../db/outage.ts'
+import { BrokerError } from '../../../domain/problems.ts'
 import { JsonError, readJson } from '../../../domain/json.ts'
 import { Secret } from '../../../domain/secret.ts'
 import { type At, Silent } from '../../connector.ts'
 import type { Secrets } from '../../seal.ts'
 import type { Settings } from './settings.ts'
+import type { Speaker } from './web-identity.ts'
 
 const CONNECT_MS = 3000
 const ANSWER_MS = 5000
@@ -20,6 +21,8 @@ const Stored = z.strictObject({
 export interface Keys {
   readonly id: string
   readonly secret: Secret
+  /** Of a session; what is stored has none. */
+  readonly token?: Secret
 }
 
 /** @throws TypeError when what is stored is not JSON of `access_key_id` and `secret_access_key` */
@@ -39,55 +42,42 @@ function objectIn(stored: Secret) {
   }
 }
 
-/** Runs `work` with a client that does not outlive it, nor does its key. */
-export async function withSts<T>(
-  { secrets, at }: Opening,
-  work: (client: Sts.STSClient, sdk: typeof Sts) => Promise<T>,
-): Promise<T> {
-  const sdk = await import('@aws-sdk/client-sts')
-  const { endpoint, region } = at.settings
-  const url = endpoint ?? `https://sts.${region}.amazonaws.com`
-  const make = (keys: Keys) => new sdk.STSClient(clientConfig(keys, url, region))
-  return await withClient({ secrets, at }, make, (client) => work(client, sdk))
-}
-
-/** The same for IAM, which in AWS is one place for all regions. */
-export async function withIam<T>(
-  { secrets, at }: Opening,
-  work: (client: Iam.IAMClient, sdk: typeof Iam) => Promise<T>,
-): Promise<T> {
-  const sdk = await import('@aws-sdk/client-iam')
-  const { endpoint, region, iam_endpoint, iam_region } = at.settings
-  const url = iam_endpoint ?? endpoint ?? 'https://iam.amazonaws.com'
-  const signedFor = iam_region ?? (endpoint === undefined ? 'us-east-1' : region)
-  const make = (keys: Keys) => new sdk.IAMClient(clientConfig(keys, url, signedFor))
-  return await withClient({ secrets, at }, make, (client) => work(client, sdk))
-}
-
-export interface Opening {
+export interface Opening extends Speaker {
   readonly secrets: Secrets
   readonly at: At<Settings>
 }
 
-async function withClient<Client extends { destroy(): void }, T>(
-  { secrets, at }: Opening,
-  make: (keys: Keys) => Client,
-  work: (client: Client) => Promise<T>,
+/** Runs `work` with a client that does not outlive it, nor does its key, if it has one. */
+export async function withSts<T>(
+  opening: Opening,
+  work: (client: Sts.STSClient, sdk: typeof Sts) => Promise<T>,
 ): Promise<T> {
-  const use = async (stored: Secret) => {
-    const client = make(keysIn(stored))
-    return await work(client).finally(() => {
-      client.destroy()
-    })
-  }
-  return await secrets.use(at.name, use, at.lease)
+  const sdk = await import('@aws-sdk/client-sts')
+  const { credentials, endpoint, region } = opening.at.settings
+  const url = endpoint ?? `https://sts.${region}.amazonaws.com`
+  const ask = (keys: Keys | null) =>
+    using(new sdk.STSClient(clientConfig(keys, url, region)), (client) => work(client, sdk))
+  // Who shows a token signs nothing.
+  return credentials === 'stored' ? await withStored(opening, ask) : await ask(null)
 }
 
+export async function using<Client extends { destroy(): void }, T>(
+  client: Client,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  return await work(client).finally(() => {
+    client.destroy()
+  })
+}
+
+export const withStored = <T>({ secrets, at }: Opening, ask: (keys: Keys) => Promise<T>) =>
+  secrets.use(at.name, (stored) => ask(keysIn(stored)), at.lease)
+
 /** Whatever is left out the SDK looks for in the environment, in files, or at the host's metadata. */
-function clientConfig({ id, secret }: Keys, endpoint: string, region: string) {
+export function clientConfig(keys: Keys | null, endpoint: string, region: string) {
   return {
     ...{ endpoint, region, sigv4aSigningRegionSet: [region] },
-    credentials: { accessKeyId: id, secretAccessKey: secret.reveal() },
+    credentials: keys === null ? nobodys : signingWith(keys),
     ...{ maxAttempts: 1, retryMode: 'standard', defaultsMode: 'standard' as const },
     ...{ useDualstackEndpoint: false, useFipsEndpoint: false, userAgentAppId: 'procura' },
     ...{ authSchemePreference: ['aws.auth#sigv4'], disableClockSkewCorrection: true },
@@ -98,6 +88,12 @@ function clientConfig({ id, secret }: Keys, endpoint: string, region: string) {
   }
 }
 
+const signingWith = ({ id, secret, token }: Keys) => ({
+  ...{ accessKeyId: id, secretAccessKey: secret.reveal() },
+  ...(token && { sessionToken: token.reveal() }),
+})
+const nobodys = () => Promise.reject(new Error('this is not signed with a key'))
+
 /** The status that the endpoint answered with; `null`: it did not answer. */
 export function statusOf(error: unknown): number | null {
   if (!(error instanceof Error) || !('$metadata' in error)) return null
@@ -106,7 +102,7 @@ export function statusOf(error: unknown): number | null {
 }
 
 /** The signal's end, and the SDK's own for a connection or an answer that took too long. */
-const isLate = (error: unknown) =>
+export const isLate = (error: unknown) =>
   error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)
 
 /** No connection came about, so that nothing was asked. */
@@ -115,11 +111,17 @@ export function isUnreached(error: unknown): boolean {
   return ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'].includes(String(code))
 }
 
+/** In our words already. */
+class Answered extends Error {}
+
 /** What went wrong, without a word of the SDK's or the target's: those may quote what was sent. */
 export function blurred(error: unknown): Error {
+  if (error instanceof BrokerError) return error // It never left the house.
+  if (error instanceof Answered || error instanceof Silent) return error
   const status = statusOf(error)
-  if (status !== null) return new Error(`The target answered ${String(status)}`)
+  if (status !== null) return new Answered(`The target answered ${String(status)}`)
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const message = `The target: ${/^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no answer'}`
-  return isBroken(error) || isLate(error) ? new Silent(message) : new Error(message)
+  // A number is the platform's own for a signal that fired.
+  const message = `The target: ${/^[A-Z][A-Z0-9_]{1,39}$/.test(code) ? code : 'no answer'}`
+  return isBroken(error) || isLate(error) ? new Silent(message) : new Answered(message)
 }

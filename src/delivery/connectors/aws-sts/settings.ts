@@ -1,12 +1,23 @@
-/** What is configured of an AWS role, and what a grant may hold. Its access key is in the vault. */
+/** What is configured of an AWS role, and what a grant may hold. Its access key, if any, is in the vault. */
 import { z } from 'zod'
 
 const Endpoint = z.url({ protocol: /^https?$/ })
+/** Gateways leave the account out. */
+const RoleArn = z.string().regex(/^arn:aws[a-z-]*:iam::(\d{12})?:role\/[\w+=,.@/-]{1,512}$/)
 
 export const Settings = z
   .strictObject({
-    /** The only role that is assumed, whatever a decision says. Gateways leave the account out. */
-    role_arn: z.string().regex(/^arn:aws[a-z-]*:iam::(\d{12})?:role\/[\w+=,.@/-]{1,512}$/),
+    /** The only role whose sessions are handed out, whatever a decision says. */
+    role_arn: RoleArn,
+    /** `web_identity`: STS believes the broker's own issuer, and no key of AWS is stored. */
+    credentials: z.enum(['stored', 'web_identity']).default('stored'),
+    /** Of those tokens, as the provider in IAM and the trust policy have it. */
+    audience: z
+      .string()
+      .regex(/^[!-~]{1,255}$/)
+      .optional(),
+    /** Assumed the same way, to write into the other; it is handed out to nobody. */
+    revoker_role_arn: RoleArn.optional(),
     region: z.string().regex(/^[a-z0-9-]{2,32}$/),
     /** Of STS, and of IAM where it has none of its own; AWS's own where it is left out. */
     endpoint: Endpoint.optional(),
@@ -37,7 +48,38 @@ export const Settings = z
       allow_http || ![endpoint, iam_endpoint].some((url) => url.startsWith('http:')),
     'an endpoint with http needs allow_http',
   )
+  .refine(
+    ({ credentials, audience, revoker_role_arn }) =>
+      credentials === 'web_identity' || (audience === undefined && revoker_role_arn === undefined),
+    'audience and revoker_role_arn are for credentials: web_identity',
+  )
+  .refine(
+    ({ credentials, external_id }) => credentials === 'stored' || external_id === undefined,
+    'with credentials: web_identity there is no external_id; the trust policy demands sub and aud',
+  )
+  .refine(
+    ({ credentials, kill_switch, revoker_role_arn }) =>
+      credentials === 'stored' || kill_switch === 'none' || revoker_role_arn !== undefined,
+    'with credentials: web_identity kill_switch needs a revoker_role_arn',
+  )
+  .refine(
+    ({ role_arn, revoker_role_arn }) => role_arn !== revoker_role_arn,
+    'revoker_role_arn is a role of its own: whoever has that session may write policies',
+  )
 export type Settings = z.infer<typeof Settings>
+
+/** Whoever has a session of a role that ends others' may write policies: no target hands one out. */
+export function clashOf(targets: ReadonlyMap<string, Settings>): string | null {
+  for (const [name, { revoker_role_arn: revoker }] of targets) {
+    const isHandedOut = ({ role_arn: role }: Settings) =>
+      role.toLowerCase() === revoker?.toLowerCase() // To IAM, names that differ so are one.
+    const [other] = [...targets].find(([, one]) => isHandedOut(one)) ?? []
+    if (other !== undefined) {
+      return `The target ${other} hands out the revoker_role_arn of ${name}, which may write policies`
+    }
+  }
+  return null
+}
 
 /** Written out, so that nothing is given by a pattern. These two would make what outlives the lease. */
 const Action = z
