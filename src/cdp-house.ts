@@ -31,6 +31,7 @@ export function createCdpHouse(slices: CdpSlices): House {
   }
   const health = healthOf(slices, shared, {
     ...{ pool: pools.cdp, trial: TRIAL, others: [pools.reaper] },
+    areKeysThere: () => delivering.areKeysThere(),
     isPeerReady: () =>
       asking.ready().then(
         ({ failing }) => failing === null,

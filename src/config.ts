@@ -1,5 +1,6 @@
 /** The only reader of the environment: read once, validated whole, every mistake told at once. */
 import { join, resolve } from 'node:path'
+import type { TokenUri } from './delivery/pkcs11/uri.ts'
 import { Secret } from './domain/secret.ts'
 import { type Mistake, readText } from './mistake.ts'
 import { type Peer, peerIn } from './peer-settings.ts'
@@ -22,6 +23,8 @@ export interface Config {
   readonly policyEvaluator: 'compiled' | 'wasm'
   readonly checkpointsFile: string
   readonly sealKey: Secret | null
+  /** Of the delivering side: where the keys are that never leave a token. */
+  readonly sealToken: TokenUri | null
   readonly dpopNonce: 'required' | 'optional'
   readonly tenant: string
   readonly securityContact: string | null
@@ -80,6 +83,7 @@ export function loadConfig(
   const trust =
     values.PROCURA_TRUST === undefined ? NOBODY : readTrust(values.PROCURA_TRUST, mistakes)
   const peer = peerIn(values, mistakes)
+  checkSeal(values, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
 
   const dataDir = resolve(values.PROCURA_DATA)
@@ -95,6 +99,7 @@ export function loadConfig(
     policyEvaluator: values.PROCURA_POLICY_EVALUATOR,
     checkpointsFile: resolve(values.PROCURA_CHECKPOINTS ?? join(dataDir, 'checkpoints')),
     sealKey: values.PROCURA_SEAL_KEY ?? null,
+    sealToken: values.PROCURA_SEAL ?? null,
     dpopNonce: values.PROCURA_DPOP_NONCE,
     tenant: values.PROCURA_TENANT,
     securityContact: values.PROCURA_SECURITY_CONTACT ?? null,
@@ -156,6 +161,13 @@ function checkOrigin(issuer: string | undefined, mistakes: Mistake[]): void {
       problem: 'must be https off the machine',
       example,
     })
+}
+
+/** Whoever sets it for people's data would believe what is not so. */
+function checkSeal(values: Settings, mistakes: Mistake[]): void {
+  if (values.PROCURA_SEAL === undefined || values.PROCURA_ROLE !== 'pdp') return
+  const problem = 'is of the delivering process, and this one is PROCURA_ROLE=pdp'
+  mistakes.push({ key: 'PROCURA_SEAL', problem, example: 'nothing' })
 }
 
 function unknownNames(env: NodeJS.ProcessEnv): string[] {

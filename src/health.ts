@@ -26,6 +26,8 @@ export interface HealthOptions {
   readonly isPolicyHealthy?: () => boolean
   /** When everything recorded was last known to be signed. */
   readonly signedAt?: () => Date
+  /** Whether what is sealed could be opened. */
+  readonly areKeysThere?: () => Promise<boolean>
   /** Whether the other process is there, and ready. */
   readonly isPeerReady?: () => Promise<boolean>
   readonly isDraining: () => boolean
@@ -58,6 +60,7 @@ async function look(options: HealthOptions): Promise<Readiness> {
   if (!(await canRecord(options))) return { failing: 'ledger' }
   for (const other of options.others) if (!(await answers(other))) return { failing: 'database' }
   if (options.isPolicyHealthy?.() === false) return { failing: 'policy' }
+  if ((await options.areKeysThere?.()) === false) return { failing: 'keys' }
   if ((await options.isPeerReady?.()) === false) return { failing: 'peer' }
   const isSigned = clock().getTime() - signedAt().getTime() < UNSIGNED_MS_MAX
   return { failing: isSigned ? null : 'checkpoints' }

@@ -30,6 +30,8 @@ export interface Keys extends Readonly<Record<SetName, KeySet>> {
 export interface LoadOptions {
   /** Used instead of `seal.key`, which then need not exist. */
   readonly sealKey?: Secret | null
+  /** Of the delivering side: its keys are there, and `seal.key` only opens what is older. */
+  readonly sealToken?: object | null
   /** Told when others on this machine can read a key. */
   readonly warn?: (text: string) => void
   /** Which key of a set signs then is its first; left out, the first in its file is. */
@@ -77,6 +79,13 @@ export async function loadSeal(dir: string, options: LoadOptions = {}): Promise<
   const { sealKey, warn = () => undefined } = options
   const text = async () => (await readKeyFile(join(dir, 'seal.key'), warn)).trim()
   return readSealKey(sealKey ?? new Secret(await text()))
+}
+
+/** Of the delivering side; `null`: a token seals, and no file is left. @throws KeyError */
+export async function loadDeliverySeal(dir: string, options: LoadOptions): Promise<Secret | null> {
+  const isInToken = options.sealToken !== undefined && options.sealToken !== null
+  if (isInToken && !options.sealKey && !(await exists(join(dir, 'seal.key')))) return null
+  return await loadSeal(dir, options)
 }
 
 /**

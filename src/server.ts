@@ -96,7 +96,7 @@ const HOUSES: Record<Config['role'], (starting: Starting) => Promise<Running>> =
 }
 
 const keyOptions = ({ config, log }: Starting) => ({
-  sealKey: config.sealKey,
+  ...{ sealKey: config.sealKey, sealToken: config.sealToken },
   warn: (text: string) => {
     log.error({ warning: text }, 'a key is readable by others')
   },

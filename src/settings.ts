@@ -1,6 +1,7 @@
 /** Every variable that is read: how, why one would set it, and what a right value looks like. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { readTokenUri, type TokenUri } from './delivery/pkcs11/uri.ts'
 import { Secret } from './domain/secret.ts'
 
 const PORT = 8787
@@ -22,6 +23,15 @@ function addresses(list: string, context: z.RefinementCtx): readonly string[] {
   if (named.length === 1 && named[0] === '') return []
   if (named.some((it) => isIP(it) === 0)) context.addIssue('are not exact addresses')
   return named
+}
+
+function tokenUri(text: string, context: z.RefinementCtx): TokenUri {
+  try {
+    return readTokenUri(text)
+  } catch (error) {
+    context.addIssue(error instanceof TypeError ? error.message : 'is not valid')
+    return z.NEVER
+  }
 }
 
 /** `procura config check --reference` prints this table; docs/configuration.md is made from it. */
@@ -87,6 +97,12 @@ export const SETTINGS = {
       .optional(),
     why: 'the key that seals target credentials and personal data (default: seal.key among the keys)',
     example: '32 random bytes as base64url, 43 characters',
+  },
+  PROCURA_SEAL: {
+    schema: z.string().transform(tokenUri).optional(),
+    why: 'the token whose keys seal target credentials in place of the seal key (PKCS #11, RFC 7512)',
+    example:
+      'pkcs11:token=procura;object=seal?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin',
   },
   PROCURA_DPOP_NONCE: {
     schema: z.enum(['required', 'optional']).default('required'),

@@ -18,6 +18,7 @@ import {
 } from './key-files.ts'
 import {
   createOnce,
+  loadDeliverySeal,
   type LoadOptions,
   loadKeys,
   loadSeal,
@@ -39,7 +40,8 @@ export interface PdpKeys extends Readonly<
 export interface CdpKeys {
   readonly credentials: KeySet
   readonly decisions: PublicKeySet
-  readonly seal: Secret
+  /** `null`: its keys are in a token. */
+  readonly seal: Secret | null
 }
 
 /** Private, then public. */
@@ -54,7 +56,7 @@ const ALL: readonly string[] = [...FILES.pdp[0], 'credentials.json', 'seal.key']
 
 /** @throws KeyError also for a folder with a key that the deciding side must not have */
 export async function loadPdpKeys(dir: string, options: LoadOptions = {}): Promise<PdpKeys> {
-  const { read, set, publicSet, seal } = await reading('pdp', dir, options)
+  const { read, set, publicSet } = await reading('pdp', dir, options)
   const keys = {
     ...{ sessions: await set('sessions'), roots: await set('roots') },
     ...{ decisions: await set('decisions'), evidence: await set('evidence') },
@@ -65,16 +67,16 @@ export async function loadPdpKeys(dir: string, options: LoadOptions = {}): Promi
     ...keys,
     ledger: readLedgerKey(await read('ledger.key')),
     nonce: createSecretKey(octets(await read('nonce.key'), 'nonce.key')),
-    seal: await seal(),
+    seal: await loadSeal(dir, options),
   }
 }
 
 /** @throws KeyError also for a folder with a key that the delivering side must not have */
 export async function loadCdpKeys(dir: string, options: LoadOptions = {}): Promise<CdpKeys> {
-  const { set, publicSet, seal } = await reading('cdp', dir, options)
+  const { set, publicSet } = await reading('cdp', dir, options)
   const [credentials, decisions] = [await set('credentials'), await publicSet('decisions')]
   refuseShared([credentials, decisions])
-  return { credentials, decisions, seal: await seal() }
+  return { credentials, decisions, seal: await loadDeliverySeal(dir, options) }
 }
 
 async function reading(side: keyof typeof FILES, dir: string, options: LoadOptions) {
@@ -90,7 +92,6 @@ async function reading(side: keyof typeof FILES, dir: string, options: LoadOptio
     set: async (name: SetName) => readSet(await read(`${name}.json`), name, options.now),
     publicSet: async (name: SetName) =>
       readPublicSet(await readKeyFile(join(dir, `${name}.json`), () => undefined), name),
-    seal: () => loadSeal(dir, options),
   }
 }
 

@@ -33,6 +33,7 @@ it('[B-10] is red when the database takes no writes, though it answers', async (
 it.each([
   ['policy', { isPolicyHealthy: () => false }],
   ['checkpoints', { signedAt: () => new Date('2026-11-21T09:59:00Z') }],
+  ['keys', { areKeysThere: () => Promise.resolve(false) }],
   ['peer', { isPeerReady: () => Promise.resolve(false) }],
   ['draining', { isDraining: () => true }],
 ] as const)('is red and names %s when that is what fails', async (failing, change) => {

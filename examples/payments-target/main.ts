@@ -137,5 +137,6 @@ function exampleConfig(given: Config): Config {
     ...given,
     ...{ dataDir, keysDir: join(dataDir, 'keys'), checkpointsFile: join(dataDir, 'checkpoints') },
     ...{ databaseUrl: null, issuer: null, host: '127.0.0.1', port: 0, sealKey: null },
+    sealToken: null,
   }
 }

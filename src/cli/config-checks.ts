@@ -6,6 +6,7 @@ import { expectedVersion, schemaVersion } from '../db/migrate.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Config } from '../config.ts'
 import { createConnectors } from '../delivery/connectors.ts'
+import { togetherOf } from '../delivery/target-limits.ts'
 import { createTargets } from '../delivery/targets.ts'
 import { loadKeys } from '../keys.ts'
 import { contextOf } from '../peer/tls.ts'
@@ -13,8 +14,10 @@ import { inOneLine } from '../policy/findings.ts'
 import { readFolder } from '../policy/folder.ts'
 import { runCases } from '../policy/vet.ts'
 import { rolesOf, SIDES_OF } from '../pools.ts'
+import { openSealStore } from '../seal-store.ts'
 import { loadCdpKeys, loadPdpKeys } from '../side-keys.ts'
 import { MIGRATIONS } from './home.ts'
+import { countOf, shareOf } from './worker-share.ts'
 
 export interface Check {
   readonly what: string
@@ -63,9 +66,11 @@ async function databaseProblems({ databaseUrl, role }: Config): Promise<string[]
 
 const LOADERS = { all: loadKeys, pdp: loadPdpKeys, cdp: loadCdpKeys } as const
 
-async function keyProblems({ keysDir, sealKey, role }: Config): Promise<string[]> {
+async function keyProblems({ keysDir, sealKey, sealToken, role }: Config): Promise<string[]> {
   const problems: string[] = []
-  await LOADERS[role](keysDir, { sealKey, warn: (text) => problems.push(text) })
+  const warn = (text: string) => problems.push(text)
+  await LOADERS[role](keysDir, { sealKey, sealToken, warn })
+  if (role !== 'pdp') await openSealStore({ keysDir, sealKey, sealToken }, warn)
   return problems
 }
 
@@ -89,21 +94,27 @@ async function policyProblems({ policiesDir }: Config): Promise<string[]> {
 }
 
 /** Whether their settings are those of their connectors; nobody is connected to. */
-async function targetProblems({ keysDir, sealKey, trust, role }: Config): Promise<string[]> {
+async function targetProblems(config: Config): Promise<string[]> {
+  const { keysDir, sealKey, sealToken, role, concurrentMax } = config
+  // As each process that serves has them.
+  const { trust } = shareOf(config, countOf(config.workers))
   const names = Object.entries(trust.targets)
   if (names.length === 0) return []
-  const { credentials } = await LOADERS[role === 'cdp' ? 'cdp' : 'all'](keysDir, { sealKey })
+  const load = LOADERS[role === 'cdp' ? 'cdp' : 'all']
+  const { credentials } = await load(keysDir, { sealKey, sealToken })
   const secrets = { use: () => Promise.reject(new Error('nothing is opened here')) }
   const signer = { issuer: 'https://broker.example', keys: credentials }
   const exclusively = () => Promise.reject(new Error('nothing is changed here'))
   const house = { owner: 'check', clock: () => new Date(), exclusively }
   const kinds = createConnectors({ credentials: signer, secrets, ...house })
-  return names.flatMap(([name, target]) => {
+  const problemsOf = (targets: Config['trust']['targets']) => {
     try {
-      createTargets(kinds, { [name]: target })
+      createTargets(kinds, targets, togetherOf(concurrentMax))
       return []
     } catch (error) {
       return error instanceof Error ? error.message : 'unknown'
     }
-  })
+  }
+  const alone = names.flatMap(([name, target]) => problemsOf({ [name]: target }))
+  return alone.length > 0 ? alone : [problemsOf(trust.targets)].flat()
 }

@@ -110,7 +110,17 @@ async function ownSets({ keysDir }: Config): Promise<SetName[]> {
   return own
 }
 
-async function rotateTheSeal({ keysDir, sealKey }: Config): Promise<void> {
+async function rotateTheSeal(config: Config): Promise<void> {
+  const { keysDir, sealKey, sealToken, role } = config
+  if (sealToken !== null) {
+    const { rotateToken } = await import('../token-rotation.ts')
+    printer.line('made', `${await rotateToken(sealToken)}, in the token`)
+    // Of a broker that is both sides, what identifies people has its seal in the file.
+    if (role === 'cdp' || sealKey !== null) {
+      printer.line('then', 'run procura keys rewrap')
+      return
+    }
+  }
   if (sealKey !== null) {
     const fix = 'put a new key before it there: both, with a comma between'
     throw new CommandError(`the seal is PROCURA_SEAL_KEY: ${fix}`, EXIT.usage)
