@@ -10,8 +10,9 @@ import { freshTarget, type TestTarget } from '../pg/database.ts'
 
 export type PostgresTarget = Awaited<ReturnType<typeof aPostgresTarget>>
 
-export async function aPostgresTarget() {
-  const db = await freshTarget()
+/** @param at a server of a test's own; the run's where it is left out */
+export async function aPostgresTarget(at?: TestTarget) {
+  const db = at ?? (await freshTarget())
   const [admin, read, write] = [db.role('admin'), db.role('orders_read'), db.role('orders_write')]
   const password = new Secret(randomBytes(24).toString('base64url'))
   const { hostname, port, pathname } = new URL(db.url)

@@ -1,6 +1,7 @@
 /** A way to a server in which everything can go wrong that goes wrong on ways. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { createHolding, type Held, type When } from './holding.ts'
 
 /**
  * `refused`: nothing listens. `silent`: taken, and never answered. `late`: answered after that many
@@ -15,6 +16,10 @@ export interface Gate {
   set(way: Way): Promise<void>
   /** So many octets may be asked before `cut` stops the answers. */
   cutAfter(octets: number): void
+  /** Resolves when the next ask with these words in it is held; then the way is as it was. */
+  hold(words: string, when: When): Promise<Held>
+  /** What was to be held, and has not come, is not to be held any more. */
+  letAll(): void
   stop(): Promise<void>
 }
 
@@ -25,6 +30,7 @@ export async function startGate(behind: number): Promise<Gate> {
   const sockets = new Set<Socket>()
   let way: Way = 'open'
   let asksBeforeCut = 0
+  const holding = createHolding()
   const server = createServer((here) => {
     keep(sockets, here)
     if (way === 'silent') {
@@ -37,6 +43,10 @@ export async function startGate(behind: number): Promise<Gate> {
     }
     const there = connect(behind, '127.0.0.1')
     keep(sockets, there)
+    if (holding.isArmed()) {
+      holding.join(here, there)
+      return
+    }
     here.on('close', () => there.destroy())
     there.on('close', () => here.destroy())
     pass(way, here, there, asksBeforeCut)
@@ -57,6 +67,10 @@ export async function startGate(behind: number): Promise<Gate> {
     port,
     cutAfter(octets) {
       asksBeforeCut = octets
+    },
+    hold: (words, when) => holding.hold(words, when),
+    letAll: () => {
+      holding.clear()
     },
     async set(next) {
       way = next

@@ -39,11 +39,14 @@ export interface OwnOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** A folder for its data, on a disk of a certain kind. */
   readonly folder?: string
+  /** Nothing is in it yet: it is to be a target. */
+  readonly isEmpty?: true
 }
 
 export async function ownPostgres({
   settings = {},
   folder,
+  isEmpty,
 }: OwnOptions = {}): Promise<OwnPostgres> {
   const dataDir = mkdtempSync(join(folder ?? memory(), 'procura-fault-'))
   chmodSync(dataDir, 0o755) // When root runs the tests, somebody else runs the server.
@@ -54,7 +57,7 @@ export async function ownPostgres({
     await server.stop()
     rmSync(dataDir, { recursive: true, force: true })
   })
-  await migrate(server.url, { dir: MIGRATIONS })
+  if (isEmpty !== true) await migrate(server.url, { dir: MIGRATIONS })
 
   const { url } = server
   const data = join(dataDir, 'postgres', 'data')

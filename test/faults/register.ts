@@ -31,7 +31,7 @@ export const FAULTS: Readonly<Record<string, string>> = {
   F42: 'a pooler before the database',
   F44: "an issuer's keys that cannot be had",
   F45: "an issuer's keys that change",
-  F49: 'a target that hangs, before or after it has done it',
+  F49: 'a target that hangs or dies, before or after it has done it',
   F51: 'a target that makes something else',
   F57: 'a clock that is an hour off, or steps',
   F60: 'one thing asked for at two brokers at once',

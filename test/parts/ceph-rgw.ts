@@ -35,6 +35,8 @@ export interface CephRgw {
   readonly stranger: Keys
   /** The gateway goes away, its data stays. */
   stop(): Promise<void>
+  /** At once, without a word to the cluster. */
+  kill(): Promise<void>
   start(): Promise<void>
   end(): Promise<void>
 }
@@ -68,8 +70,9 @@ export async function startCephRgw(): Promise<CephRgw> {
     const stranger = await aUser(conf, 'stranger')
     return {
       ...{ endpoint, admin, stranger, end },
-      // Killed, it would be waited for: by the cluster, whenever a policy is written.
+      // Killed, it is waited for, a second each time: by the next one, whenever a policy is written.
       stop: () => kill(gateway, 'SIGTERM'),
+      kill: () => kill(gateway),
       async start() {
         gateway = daemon('radosgw', '-n', 'client.rgw', '--rgw-frontends', front)
         await answers(endpoint)
@@ -133,7 +136,8 @@ function configuration(dir: string, { fsid, osd, monitor }: Names): string {
     'osd_crush_update_on_start = false',
     ...['[client.rgw]', `rgw_data = ${dir}/rgw`, 'rgw_s3_auth_use_sts = true'],
     ...[`rgw_sts_key = ${randomBytes(8).toString('hex')}`, 'rgw_sts_min_session_duration = 1'],
-    ...['rgw_enable_ops_log = false', 'rgw_dns_name = localhost', ''],
+    ...['rgw_enable_ops_log = false', 'rgw_dns_name = localhost'],
+    ...['client_notify_timeout = 1', 'rgw_max_notify_retries = 0', ''],
   ].join('\n')
 }
 

@@ -23,7 +23,7 @@ export type Fault =
 
 export type VaultServer = Awaited<ReturnType<typeof aVaultServer>>
 
-export async function aVaultServer(path: string) {
+export async function aVaultServer(path: string, port = 0) {
   const root = `hvs.${random()}`
   const namespaces = new Map([['', createState(root)]])
   const stateOf = (name: string) => namespaces.get(name) ?? namespaces.get('')
@@ -34,8 +34,10 @@ export async function aVaultServer(path: string) {
   /** The fault that holds for calls of which the path begins so; `''` is all. */
   const faults = new Map<string, Fault>()
   const calls: Asked[] = []
-  /** What somebody else does in the moment before a call. */
-  const hooks: { before: (asked: Asked) => void } = { before: () => undefined }
+  /** What somebody else does in the moment before a call, or between its effect and its answer. */
+  const hooks: { before: (asked: Asked) => void; done: () => void } = {
+    ...{ before: () => undefined, done: () => undefined },
+  }
   const waiting = new Set<ServerResponse>()
 
   const server = createServer((req, res) => {
@@ -72,18 +74,19 @@ export async function aVaultServer(path: string) {
     else if (fault === 'nonsense') res.writeHead(200).end('<html>Welcome</html>')
     else {
       const answered = answer(state, engine, logins, asked)
+      hooks.done()
       if (fault === 'acts and hangs') waiting.add(res)
       else if (fault === 'acts, 503') res.writeHead(503).end()
       else send(res, answered)
     }
   }
 
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const { port: at } = server.address() as AddressInfo
   const state = stateOf('') ?? createState(root)
   return {
     ...{
-      address: `http://127.0.0.1:${String(port)}`,
+      address: `http://127.0.0.1:${String(at)}`,
       root,
       state,
       engine,

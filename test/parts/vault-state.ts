@@ -24,7 +24,7 @@ export interface TokenRole {
   readonly token_explicit_max_ttl: number
   readonly path_suffix: string
 }
-interface Lease {
+export interface Lease {
   readonly id: string
   readonly token: string
   readonly login: string

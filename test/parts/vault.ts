@@ -45,8 +45,11 @@ export function secretOf({ credential }: Issued, name: string): string {
   return value.reveal()
 }
 
+/** The one path that the server's engine has. */
+export const ENGINE = 'database/creds/orders'
+
 export async function aTestServer() {
-  const path = 'database/creds/orders'
+  const path = ENGINE
   const server = await aVaultServer(path)
   server.policy('procura-broker', brokerFor('database'))
   server.policy('procura-orders', readerOf(path))
