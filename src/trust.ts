@@ -55,8 +55,21 @@ const Service = z.strictObject({
   jwk: Jwk,
 })
 
+/** How much is asked of a target; what is not said is as `delivery/target-limits.ts` has it. */
+const Limits = z
+  .strictObject({
+    /** Made, or called, at once. */
+    concurrent: z.int().min(1).optional(),
+    per_second: z.number().min(0.01).max(100_000).optional(),
+    burst: z.int().min(1).max(100_000).optional(),
+  })
+  .refine(({ per_second, burst }) => burst === undefined || per_second !== undefined, {
+    path: ['burst'],
+    message: 'needs per_second',
+  })
+
 /** The connector validates the settings of its own targets. */
-const Target = z.looseObject({ connector: z.string() })
+const Target = z.looseObject({ connector: z.string(), limits: Limits.optional() })
 
 export const TrustFile = z.strictObject({
   people: z.array(PeopleIssuer).default([]),

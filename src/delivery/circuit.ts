@@ -5,8 +5,6 @@ const SLOW_IN_A_ROW = 3
 /** A refusal that comes at once costs nobody anything. */
 const SLOW_MS = 2000
 const REST_MS = { first: 1000, most: 15_000 }
-/** Half of what a broker works on at once: whoever waits for it leaves places for everybody else. */
-const UNDER_WAY_MAX = 64
 
 export interface Circuit {
   /** Runs `work`, or throws what `refusal` makes, at once, while the target is left alone. */
@@ -18,7 +16,6 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
   let slow = 0
   let restsUntil = -Infinity
   let isTrying = false
-  let underWay = 0
 
   function note(tookMs: number, isFailure: boolean, isTrial: boolean): void {
     if (!isFailure || tookMs < SLOW_MS) {
@@ -38,9 +35,7 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
       const isOpen = slow >= SLOW_IN_A_ROW
       // One finds out for all whether it is back.
       if (isOpen && (isTrying || elapsed() < restsUntil)) throw refusal()
-      if (underWay >= UNDER_WAY_MAX) throw refusal()
       isTrying ||= isOpen
-      underWay += 1
       const since = elapsed()
       try {
         const result = await work()
@@ -50,7 +45,6 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
         note(elapsed() - since, true, isOpen)
         throw error
       } finally {
-        underWay -= 1
         if (isOpen) isTrying = false
       }
     },

@@ -47,8 +47,9 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   const { tenant, pool } = options
   const { target, claims, resting, signal, now } = sweep
   const elapsed = () => now?.getTime() ?? performance.now()
-  const isAtTarget = options.targets.get(target)?.connector.isAtTarget ?? true
-  const lanes = isAtTarget ? LANES : LANES_OF_RECORD
+  const { connector, endsAtOnce = LANES } = options.targets.get(target) ?? {}
+  const isAtTarget = connector?.isAtTarget ?? true
+  const lanes = isAtTarget ? Math.min(LANES, endsAtOnce) : LANES_OF_RECORD
   let ended = 0
   for (let round = 0; round < ROUNDS_MAX && !signal.aborted; round += 1) {
     const limit = resting.lanes(target, lanes, elapsed())

@@ -8,6 +8,7 @@ import type { Presented } from '../domain/request.ts'
 import { NoEffect, type Revoked } from './connector.ts'
 import { within } from './deadline.ts'
 import { conclude, putOff } from './endings.ts'
+import { NoRoom } from './target-limits.ts'
 import type { Targets } from './targets.ts'
 
 const TAKE_BACK_MS = 3000
@@ -96,6 +97,8 @@ const ABORTED: ReadonlySet<string> = new Set(['chain_invalid', 'frozen', 'decisi
 
 function reasonOf(cause: unknown): FailReason {
   if (!(cause instanceof BrokerError)) return 'not_recorded'
+  // Refused by us, and by nobody there.
+  if (cause.cause instanceof NoRoom) return 'aborted'
   const { code } = cause
   if (code === 'downstream_failed' || code === 'downstream_timeout') return code
   return ABORTED.has(code) ? 'aborted' : 'not_recorded'

@@ -4,6 +4,7 @@ import type { Recognised } from '../domain/request.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { createBuckets } from './buckets.ts'
 import { type Call, callOf } from './call.ts'
+import { createHasty } from './hasty.ts'
 import { createHeld } from './held.ts'
 import { addressOf, sourceOf } from './source.ts'
 
@@ -49,7 +50,7 @@ export function limitSources(limits: Limits, elapsed?: Elapsed): Sources {
       const call = callOf(res)
       call.address = addressOf(req, proxies)
       call.source = sourceOf(call.address)
-      if (!requests.take(call.source) || refused.isEmpty(call.source)) throw tooMany()
+      if (!requests.take(call.source) || refused.isEmpty(call.source)) throw new TooOften()
       next()
     },
     over({ source, code }) {
@@ -65,14 +66,23 @@ const HELD_BY_SPONSOR = 3 / 4
 
 /**
  * Takes note of who calls, once that is proven, and refuses those who ask too often or have too much
- * going on. What is going on is counted until the call releases it.
+ * going on. What is going on is counted until the call releases it. Whoever was refused for asking too
+ * often, by this process, and does not wait is refused unproven: that costs no signature and no row.
  */
 export function limitCallers(limits: Limits, elapsed?: Elapsed): RequestHandler {
   const enter = limits.callers ?? createCallers(limits, elapsed)
-  return (_req, res, next) => {
+  const hasty = createHasty(elapsed)
+  return (req, res, next) => {
     const call = callOf(res)
+    const { authorization } = req.headers
+    if (hasty.has(call.source, authorization)) throw new TooOften()
     call.recognised = (caller) => {
-      enter(call, caller)
+      try {
+        enter(call, caller)
+      } catch (error) {
+        if (error instanceof TooOften) hasty.note(call.source, authorization)
+        throw error
+      }
     }
     next()
   }
@@ -105,7 +115,7 @@ export function createCallers(limits: Omit<Limits, 'callers'>, elapsed?: Elapsed
   return (call: Counted, caller: Recognised): void => {
     const { kind, id, sponsor } = caller
     call.caller = id
-    if (isTooOften(caller)) throw tooMany()
+    if (isTooOften(caller)) throw new TooOften()
     hold(call, held.enter(id, most[kind]))
     if (sponsor !== null) hold(call, held.enter(`of ${sponsor}`, share(HELD_BY_SPONSOR)))
   }
@@ -120,4 +130,9 @@ function hold(call: Counted, leave: () => void): void {
   }
 }
 
-const tooMany = () => new BrokerError('rate_limited', { shown: { retryAfterSeconds: 1 } })
+/** Rather than too much at once. */
+class TooOften extends BrokerError {
+  constructor() {
+    super('rate_limited', { shown: { retryAfterSeconds: 1 } })
+  }
+}

@@ -11,7 +11,7 @@ import type { Session } from '../../src/domain/instance.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
 import type { Presented } from '../../src/domain/request.ts'
 import { Secret } from '../../src/domain/secret.ts'
-import { type Call, createListener } from '../../src/peer/answering.ts'
+import { type AnsweringOptions, type Call, createListener } from '../../src/peer/answering.ts'
 import { createAsking } from '../../src/peer/asking.ts'
 import type { Answering, Refused } from '../../src/peer/questions.ts'
 import type { PeerTls } from '../../src/peer/tls.ts'
@@ -80,7 +80,7 @@ export function anAnswering(of: Partial<Answering> = {}) {
 
 export async function aListener(
   answering: Answering,
-  how: Partial<{ tls: PeerTls; busyMax: number }> = {},
+  how: Partial<Pick<AnsweringOptions, 'tls' | 'busyMax' | 'limit'>> = {},
 ) {
   const limited: Call[] = []
   const counted: unknown[][] = []
@@ -89,11 +89,12 @@ export async function aListener(
     logged.push(fields)
   }
   const listener = createListener({
-    ...{ tls: tls(PDP, CDP), busyMax: 10, nonce: () => 'nonce-1', answering, ...how },
+    ...{ tls: tls(PDP, CDP), busyMax: 10, nonce: () => 'nonce-1', answering },
     limit: (call, { id }) => {
       call.caller = id
       limited.push(call)
     },
+    ...how,
     refused: (...it) => counted.push(it),
     ...{ track: (work) => work, meter: { count: () => undefined }, log: { info: log, error: log } },
   })

@@ -1,6 +1,5 @@
 /** procura serve: the broker, until it is told to stop; as one process, or as several workers. */
 import cluster from 'node:cluster'
-import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../../config.ts'
 import { CONNECTIONS_MAX } from '../../pools.ts'
@@ -12,6 +11,7 @@ import { printer } from '../print.ts'
 import { admitRuntime, loadServer } from '../runtime.ts'
 import { configuration } from '../settings.ts'
 import { createUndo, untilStopped } from '../signals.ts'
+import { countOf, shareOf } from '../worker-share.ts'
 
 type Workers = Config['workers']
 interface Options {
@@ -51,8 +51,6 @@ function readCount(text: string): Workers {
   }
   throw new InvalidArgumentError(`auto, or a whole number up to ${String(WORKERS_MAX)}`)
 }
-
-const countOf = (workers: Workers) => (workers === 'auto' ? availableParallelism() : workers)
 
 /** Ends with nothing left running: who is being answered is answered, then the door is shut. */
 async function serve(given: Config, workers: number): Promise<void> {
@@ -113,7 +111,7 @@ async function startCrew(config: Config, count: number) {
   return { running, issuer: issuer ?? `http://localhost:${String(port)}` }
 }
 
-/** A replica, but that it gives its share only of what may be asked in a second. */
+/** A replica, but that it gives its share only of what may be asked in a second, and of a target. */
 async function serveAsWorker(config: Config, workers: number): Promise<void> {
   const { joinCrew } = await import('../../worker.ts')
   const crew = joinCrew()
@@ -126,19 +124,5 @@ async function serveAsWorker(config: Config, workers: number): Promise<void> {
     await running.stop()
   } finally {
     crew.leave()
-  }
-}
-
-/** So the limits hold for all workers together, however a caller's connections fall on them. */
-function shareOf(config: Config, workers: number): Config {
-  const { requestsPerSecond, callerPerSecond, sponsorPerSecond, tenantPerSecond } = config
-  const share = (rate: number) => Math.max(1, Math.floor(rate / workers))
-  const given = (rate: number | null) => (rate === null ? null : share(rate))
-  return {
-    ...config,
-    requestsPerSecond: share(requestsPerSecond),
-    callerPerSecond: given(callerPerSecond),
-    sponsorPerSecond: given(sponsorPerSecond),
-    tenantPerSecond: given(tenantPerSecond),
   }
 }
