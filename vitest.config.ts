@@ -5,33 +5,40 @@ import { defineConfig } from 'vitest/config'
 // `npm run check` runs the first kind only: the others start a PostgreSQL.
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).sort()
 const isDatabase = (file: string) => needsDatabase(join(import.meta.dirname, file))
-// Look at how long things take while something is broken, or flood the machine: one after another, when
-// the others are over.
-const isAlone = (file: string) => /^test\/(faults|lines\/dos)/.test(file)
+// Look at how long things take while something is broken: mostly they wait. When the others are over.
+const isBroken = (file: string) => /^test\/faults/.test(file)
+// Flood the machine: one after another, last.
+const isFlood = (file: string) => /^test\/lines\/dos/.test(file)
 const globalSetup = ['test/pg/global.ts']
-const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } }
+const broken = { maxWorkers: 2, sequence: { groupOrder: 1 } }
+const flooding = { maxWorkers: 1, sequence: { groupOrder: 2 } }
 
 export default defineConfig({
   test: {
-    // One waits (for an end, for a process) while the other computes. More would be many processes.
-    maxWorkers: 2,
+    // They wait (for an end, for a process) half of their time, on the two cores that are reckoned with.
+    maxWorkers: 3,
     projects: [
       project('unit', { include: files.filter((file) => !isDatabase(file)) }),
       project('database', {
-        include: files.filter((file) => isDatabase(file) && !isAlone(file)),
+        include: files.filter((file) => isDatabase(file) && !isBroken(file) && !isFlood(file)),
         globalSetup,
       }),
-      project('alone', {
-        include: files.filter((file) => isDatabase(file) && isAlone(file)),
+      project('faults', {
+        include: files.filter((file) => isDatabase(file) && isBroken(file)),
         globalSetup,
-        ...alone,
+        ...broken,
+      }),
+      project('alone', {
+        include: files.filter((file) => isDatabase(file) && isFlood(file)),
+        globalSetup,
+        ...flooding,
       }),
     ],
     coverage: { include: ['src/**'] },
   },
 })
 
-interface Own extends Partial<typeof alone> {
+interface Own extends Partial<typeof flooding> {
   readonly include: string[]
   readonly globalSetup?: string[]
 }
