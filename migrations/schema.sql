@@ -151,6 +151,84 @@ end $$;
 ALTER FUNCTION ledger.turn(log text) OWNER TO procura_ledger;
 
 --
+-- Name: begin_refresh(text, text, text, bigint, integer, text, text, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.begin_refresh(log text, of_target text, of_lease text, of_generation bigint, of_failures integer, with_settings text, as_claim text, for_ms integer) RETURNS TABLE(is_begun boolean, was_unanswered boolean, generation bigint, key_version text, wrapped_key bytea, nonce bytea, ciphertext bytea, secret_key_version text, secret_wrapped_key bytea, secret_nonce bytea, secret_ciphertext bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  secret procura.connector_secret;
+  was procura.target_token;
+begin
+  if not procura.is_asked_for(log, of_target, of_lease) then return; end if;
+  -- One that is stored meanwhile waits, so that what goes back to it is not reset to the one before.
+  select * into secret from procura.connector_secret s
+  where s.tenant = log and s.target = of_target for share;
+  if not found then return; end if;
+
+  insert into procura.target_token as t (tenant, target, secret_nonce)
+  values (log, of_target, secret.nonce)
+  on conflict (tenant, target) do update
+  set secret_nonce = excluded.secret_nonce, generation = excluded.generation, settings = null,
+      key_version = null, wrapped_key = null, nonce = null, ciphertext = null, made_at = null,
+      usable_until = null, claim = null, claimed_until = null, unanswered_since = null,
+      failures = 0, failed_at = null, refused_for = '{}'
+  where t.secret_nonce <> excluded.secret_nonce;
+
+  select * into was from procura.target_token t where t.tenant = log and t.target = of_target for update;
+  if with_settings = any (was.refused_for) or was.claimed_until > clock_timestamp()
+    or was.generation <> coalesce(of_generation, was.generation)
+    or (of_generation is null and was.ciphertext is not null)
+    or was.failures <> coalesce(of_failures, 0)
+  then
+    return query select false, false, was.generation, null::text, null::bytea, null::bytea, null::bytea,
+      null::text, null::bytea, null::bytea, null::bytea;
+    return;
+  end if;
+  update procura.target_token
+  set claim = as_claim, claimed_until = clock_timestamp() + for_ms * interval '1 ms',
+      unanswered_since = coalesce(unanswered_since, clock_timestamp())
+  where tenant = log and target = of_target;
+  return query select true, was.unanswered_since is not null, was.generation, was.key_version,
+    was.wrapped_key, was.nonce, was.ciphertext, secret.key_version, secret.wrapped_key, secret.nonce,
+    secret.ciphertext;
+end $$;
+
+ALTER FUNCTION procura.begin_refresh(log text, of_target text, of_lease text, of_generation bigint, of_failures integer, with_settings text, as_claim text, for_ms integer) OWNER TO procura_owner;
+
+--
+-- Name: canary_called(text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.canary_called(log text, called text, by_agent text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update procura.canary c set seen_at = clock_timestamp()
+  where c.tenant = log and c.id = called and c.seen_at is null and c.holder in (
+    by_agent, (select a.sponsor from procura.agent a where a.tenant = log and a.id = by_agent))
+$$;
+
+ALTER FUNCTION procura.canary_called(log text, called text, by_agent text) OWNER TO procura_owner;
+
+--
+-- Name: canary_shown(text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.canary_shown(log text, shown text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update procura.canary set seen_at = clock_timestamp()
+  where tenant = log and token_hash = shown and seen_at is null
+$$;
+
+ALTER FUNCTION procura.canary_shown(log text, shown text) OWNER TO procura_owner;
+
+--
 -- Name: debit(text, jsonb); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
@@ -233,6 +311,62 @@ begin
 end $$;
 
 ALTER FUNCTION procura.debit(log text, rows jsonb) OWNER TO procura_owner;
+
+--
+-- Name: drop_token(text, text, text, bigint, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.drop_token(log text, of_target text, of_lease text, of_generation bigint, older_than_ms integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not procura.is_asked_for(log, of_target, of_lease) then return false; end if;
+  update procura.target_token
+  set usable_until = null
+  where tenant = log and target = of_target and generation = of_generation
+    and made_at < clock_timestamp() - older_than_ms * interval '1 ms';
+  return found;
+end $$;
+
+ALTER FUNCTION procura.drop_token(log text, of_target text, of_lease text, of_generation bigint, older_than_ms integer) OWNER TO procura_owner;
+
+--
+-- Name: end_refresh(text, text, text, text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.end_refresh(log text, of_target text, of_lease text, with_settings text, with_claim text, effect text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not procura.is_asked_for(log, of_target, of_lease) then return false; end if;
+  update procura.target_token
+  set claim = null, claimed_until = null, failures = failures + 1, failed_at = clock_timestamp(),
+      unanswered_since = case effect when 'none' then null else unanswered_since end,
+      refused_for = case effect when 'over' then array_remove(refused_for, with_settings) || with_settings
+        else refused_for end
+  where tenant = log and target = of_target and claim = with_claim;
+  return found;
+end $$;
+
+ALTER FUNCTION procura.end_refresh(log text, of_target text, of_lease text, with_settings text, with_claim text, effect text) OWNER TO procura_owner;
+
+--
+-- Name: is_asked_for(text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.is_asked_for(log text, of_target text, of_lease text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select exists (
+    select from procura.lease l
+    where l.tenant = log and l.downstream_name = of_lease and l.target = of_target
+      and procura.rests_on_allow(l))
+$$;
+
+ALTER FUNCTION procura.is_asked_for(log text, of_target text, of_lease text) OWNER TO procura_owner;
 
 --
 -- Name: lease_is_due(); Type: FUNCTION; Schema: procura; Owner: procura_owner
@@ -438,6 +572,54 @@ begin
 end $$;
 
 ALTER FUNCTION procura.sealed_secret_to_look(log text, of_target text) OWNER TO procura_owner;
+
+--
+-- Name: sealed_token(text, text, text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.sealed_token(log text, of_target text, of_lease text) RETURNS TABLE(generation bigint, failures integer, settings text, is_usable boolean, failed_at timestamp with time zone, refused_for text[], key_version text, wrapped_key bytea, nonce bytea, ciphertext bytea)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select t.generation, t.failures, t.settings, coalesce(t.usable_until > clock_timestamp(), false),
+      t.failed_at, t.refused_for, t.key_version, t.wrapped_key, t.nonce, t.ciphertext
+    from procura.target_token t
+    join procura.connector_secret s
+      on s.tenant = t.tenant and s.target = t.target and s.nonce = t.secret_nonce
+    where t.tenant = log and t.target = of_target and procura.is_asked_for(log, of_target, of_lease);
+end $$;
+
+ALTER FUNCTION procura.sealed_token(log text, of_target text, of_lease text) OWNER TO procura_owner;
+
+--
+-- Name: store_token(text, text, text, bigint, text, integer, text, bytea, bytea, bytea); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.store_token(log text, of_target text, of_lease text, of_generation bigint, with_settings text, usable_ms integer, with_version text, with_key bytea, with_nonce bytea, with_ciphertext bytea) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  is_now bigint;
+begin
+  if not procura.is_asked_for(log, of_target, of_lease) then return null; end if;
+  update procura.target_token
+  set generation = nextval('procura.token_generation'), settings = with_settings,
+      key_version = with_version, wrapped_key = with_key, nonce = with_nonce, ciphertext = with_ciphertext,
+      made_at = clock_timestamp(), usable_until = clock_timestamp() + usable_ms * interval '1 ms',
+      claim = null, claimed_until = null, unanswered_since = null,
+      refused_for = array_remove(refused_for, with_settings),
+      failures = failures + (usable_ms is null)::int,
+      failed_at = case when usable_ms is null then clock_timestamp() end
+  where tenant = log and target = of_target and generation = of_generation
+  returning generation into is_now;
+  return is_now;
+end $$;
+
+ALTER FUNCTION procura.store_token(log text, of_target text, of_lease text, of_generation bigint, with_settings text, usable_ms integer, with_version text, with_key bytea, with_nonce bytea, with_ciphertext bytea) OWNER TO procura_owner;
 
 --
 -- Name: tell_leases(text); Type: FUNCTION; Schema: procura; Owner: procura_owner
@@ -674,6 +856,28 @@ CREATE TABLE procura.budget (
 );
 
 ALTER TABLE procura.budget OWNER TO procura_owner;
+
+--
+-- Name: canary; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.canary (
+    tenant text NOT NULL,
+    id text NOT NULL,
+    token_hash text NOT NULL,
+    holder_kind text NOT NULL,
+    holder text NOT NULL,
+    label text NOT NULL,
+    planted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone,
+    tripped_event text,
+    CONSTRAINT canary_check CHECK (((tripped_event IS NULL) OR (seen_at IS NOT NULL))),
+    CONSTRAINT canary_expires_at_check CHECK (isfinite(expires_at)),
+    CONSTRAINT canary_holder_kind_check CHECK ((holder_kind = ANY (ARRAY['agent'::text, 'sponsor'::text])))
+);
+
+ALTER TABLE procura.canary OWNER TO procura_owner;
 
 --
 -- Name: connector_secret; Type: TABLE; Schema: procura; Owner: procura_owner
@@ -1017,6 +1221,47 @@ CREATE TABLE procura.stop (
 ALTER TABLE procura.stop OWNER TO procura_owner;
 
 --
+-- Name: token_generation; Type: SEQUENCE; Schema: procura; Owner: procura_owner
+--
+
+CREATE SEQUENCE procura.token_generation
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER TABLE procura.token_generation OWNER TO procura_owner;
+
+--
+-- Name: target_token; Type: TABLE; Schema: procura; Owner: procura_owner
+--
+
+CREATE TABLE procura.target_token (
+    tenant text NOT NULL,
+    target text NOT NULL,
+    secret_nonce bytea NOT NULL,
+    generation bigint DEFAULT nextval('procura.token_generation'::regclass) NOT NULL,
+    settings text,
+    key_version text,
+    wrapped_key bytea,
+    nonce bytea,
+    ciphertext bytea,
+    made_at timestamp with time zone,
+    usable_until timestamp with time zone,
+    claim text,
+    claimed_until timestamp with time zone,
+    unanswered_since timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    failed_at timestamp with time zone,
+    refused_for text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT target_token_check CHECK (((ciphertext IS NULL) = (nonce IS NULL))),
+    CONSTRAINT target_token_nonce_check CHECK ((octet_length(nonce) = 12))
+);
+
+ALTER TABLE procura.target_token OWNER TO procura_owner;
+
+--
 -- Name: told; Type: TABLE; Schema: procura; Owner: procura_owner
 --
 
@@ -1257,6 +1502,20 @@ ALTER TABLE ONLY procura.budget
     ADD CONSTRAINT budget_pkey PRIMARY KEY (tenant, account, key, type);
 
 --
+-- Name: canary canary_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.canary
+    ADD CONSTRAINT canary_pkey PRIMARY KEY (tenant, id);
+
+--
+-- Name: canary canary_tenant_token_hash_key; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.canary
+    ADD CONSTRAINT canary_tenant_token_hash_key UNIQUE (tenant, token_hash);
+
+--
 -- Name: connector_secret connector_secret_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1446,6 +1705,13 @@ ALTER TABLE ONLY procura.stop
     ADD CONSTRAINT stop_pkey PRIMARY KEY (tenant, kind, id);
 
 --
+-- Name: target_token target_token_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
+--
+
+ALTER TABLE ONLY procura.target_token
+    ADD CONSTRAINT target_token_pkey PRIMARY KEY (tenant, target);
+
+--
 -- Name: told told_pkey; Type: CONSTRAINT; Schema: procura; Owner: procura_owner
 --
 
@@ -1500,6 +1766,12 @@ CREATE UNIQUE INDEX approval_spent_once ON procura.approval USING btree (tenant,
 --
 
 CREATE INDEX assertion_by_expiry ON procura.assertion USING btree (expires_at);
+
+--
+-- Name: canary_seen; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX canary_seen ON procura.canary USING btree (tenant, seen_at) WHERE ((seen_at IS NOT NULL) AND (tripped_event IS NULL));
 
 --
 -- Name: consent_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1872,11 +2144,53 @@ GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_cdp;
 GRANT ALL ON FUNCTION ledger.turn(log text) TO procura_reaper;
 
 --
+-- Name: FUNCTION begin_refresh(log text, of_target text, of_lease text, of_generation bigint, of_failures integer, with_settings text, as_claim text, for_ms integer); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.begin_refresh(log text, of_target text, of_lease text, of_generation bigint, of_failures integer, with_settings text, as_claim text, for_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.begin_refresh(log text, of_target text, of_lease text, of_generation bigint, of_failures integer, with_settings text, as_claim text, for_ms integer) TO procura_cdp;
+
+--
+-- Name: FUNCTION canary_called(log text, called text, by_agent text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.canary_called(log text, called text, by_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.canary_called(log text, called text, by_agent text) TO procura_cdp;
+
+--
+-- Name: FUNCTION canary_shown(log text, shown text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.canary_shown(log text, shown text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.canary_shown(log text, shown text) TO procura_front;
+GRANT ALL ON FUNCTION procura.canary_shown(log text, shown text) TO procura_cdp;
+
+--
 -- Name: FUNCTION debit(log text, rows jsonb); Type: ACL; Schema: procura; Owner: procura_owner
 --
 
 REVOKE ALL ON FUNCTION procura.debit(log text, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.debit(log text, rows jsonb) TO procura_pdp;
+
+--
+-- Name: FUNCTION drop_token(log text, of_target text, of_lease text, of_generation bigint, older_than_ms integer); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.drop_token(log text, of_target text, of_lease text, of_generation bigint, older_than_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.drop_token(log text, of_target text, of_lease text, of_generation bigint, older_than_ms integer) TO procura_cdp;
+
+--
+-- Name: FUNCTION end_refresh(log text, of_target text, of_lease text, with_settings text, with_claim text, effect text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.end_refresh(log text, of_target text, of_lease text, with_settings text, with_claim text, effect text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.end_refresh(log text, of_target text, of_lease text, with_settings text, with_claim text, effect text) TO procura_cdp;
+
+--
+-- Name: FUNCTION is_asked_for(log text, of_target text, of_lease text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.is_asked_for(log text, of_target text, of_lease text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION lease_is_due(); Type: ACL; Schema: procura; Owner: procura_owner
@@ -2028,6 +2342,20 @@ GRANT ALL ON FUNCTION procura.sealed_secret(log text, of_target text, of_lease t
 
 REVOKE ALL ON FUNCTION procura.sealed_secret_to_look(log text, of_target text) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.sealed_secret_to_look(log text, of_target text) TO procura_reaper;
+
+--
+-- Name: FUNCTION sealed_token(log text, of_target text, of_lease text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.sealed_token(log text, of_target text, of_lease text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.sealed_token(log text, of_target text, of_lease text) TO procura_cdp;
+
+--
+-- Name: FUNCTION store_token(log text, of_target text, of_lease text, of_generation bigint, with_settings text, usable_ms integer, with_version text, with_key bytea, with_nonce bytea, with_ciphertext bytea); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.store_token(log text, of_target text, of_lease text, of_generation bigint, with_settings text, usable_ms integer, with_version text, with_key bytea, with_nonce bytea, with_ciphertext bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.store_token(log text, of_target text, of_lease text, of_generation bigint, with_settings text, usable_ms integer, with_version text, with_key bytea, with_nonce bytea, with_ciphertext bytea) TO procura_cdp;
 
 --
 -- Name: FUNCTION tell_leases(log text); Type: ACL; Schema: procura; Owner: procura_owner
@@ -2184,6 +2512,18 @@ GRANT SELECT ON TABLE procura.budget TO procura_pdp;
 --
 
 GRANT UPDATE(used) ON TABLE procura.budget TO procura_pdp;
+
+--
+-- Name: TABLE canary; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT SELECT,INSERT ON TABLE procura.canary TO procura_front;
+
+--
+-- Name: COLUMN canary.tripped_event; Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+GRANT UPDATE(tripped_event) ON TABLE procura.canary TO procura_front;
 
 --
 -- Name: TABLE connector_secret; Type: ACL; Schema: procura; Owner: procura_owner

@@ -4,20 +4,21 @@ import { createCalls } from './delivery/calls.ts'
 import { createCdp } from './delivery/cdp.ts'
 import { createConnectors } from './delivery/connectors.ts'
 import { createCredentials } from './delivery/credentials.ts'
-import { fileKeyStore } from './delivery/key-store.ts'
+import { createTokens } from './delivery/proxy/tokens.ts'
 import { createVault } from './delivery/seal.ts'
 import type { CheckProof } from './delivery/spending.ts'
 import { createExclusively } from './delivery/exclusively.ts'
 import { createSweeper } from './delivery/sweep.ts'
+import { togetherOf } from './delivery/target-limits.ts'
 import { createTargets } from './delivery/targets.ts'
 import { giveUpUnredeemed } from './delivery/unredeemed.ts'
 import type { Broker, Decider } from './domain/ports.ts'
 import type { Metrics } from './http/metrics.ts'
-import { loadSeal } from './keys.ts'
 import { createLog } from './ledger/log.ts'
 import { NOTHING_TO_SEAL } from './ledger/sealed.ts'
 import type { CdpPools } from './pools.ts'
 import type { Half, Shared } from './house.ts'
+import { refuseUnusable, sealStore, watchUsable } from './seal-store.ts'
 import type { CdpSlices } from './slices.ts'
 
 export type Delivering = ReturnType<typeof createDelivering>
@@ -34,23 +35,35 @@ export function createDelivering(slices: CdpSlices, shared: Shared, checkProof: 
   const trouble = (error: unknown) => {
     report('the delivering side will try again', error)
   }
+  const keyStore = sealStore(config, keys.seal, (warning) => {
+    slices.log.error({ warning }, 'a PIN is readable by others')
+  })
   const sideOf = (side: keyof CdpPools) => {
     const pool = pools[side]
-    const keyStore = fileKeyStore(keys.seal, () => loadSeal(config.keysDir, config))
     const secrets = createVault({ tenant, pool, keys: keyStore, looks: side === 'reaper' })
     const kinds = createConnectors({
       ...{ credentials, secrets, owner: issuer, clock },
       exclusively: createExclusively(pool),
     })
-    const door = 'append_issued'
+    // Nobody waits for the sweeper.
+    const together = togetherOf(side === 'cdp' ? config.concurrentMax : Infinity, metrics)
+    const targets = createTargets(kinds, trust.targets, together)
     return {
-      ...{ tenant, pool, meter: metrics, trouble, targets: createTargets(kinds, trust.targets) },
-      secrets,
-      ledger: createLog({ tenant, pool, door, sealer: NOTHING_TO_SEAL, line }),
+      ...{ tenant, pool, meter: metrics, trouble, targets, together, secrets },
+      ledger: createLog({ tenant, pool, door: 'append_issued', sealer: NOTHING_TO_SEAL, line }),
     }
   }
+  const areKeysThere = watchUsable(keyStore, (error) => {
+    report('the seal cannot be used', error)
+  })
   const [cdpSide, reaping] = [sideOf('cdp'), sideOf('reaper')]
   const sweeper = createSweeper(reaping)
+  const tokens = createTokens({
+    ...{ tenant, pool: pools.cdp, keys: keyStore, credentials, clock },
+    trouble: (error) => {
+      report('a token that is kept', error)
+    },
+  })
   const half: Half = {
     chores: [
       {
@@ -59,16 +72,19 @@ export function createDelivering(slices: CdpSlices, shared: Shared, checkProof: 
         work: () => giveUpUnredeemed(reaping),
       },
     ],
-    begin() {
+    async begin() {
+      await refuseUnusable(keyStore)
       sweeper.start()
-      return Promise.resolve(() => sweeper.stop())
+      return async () => {
+        await Promise.all([sweeper.stop(), tokens.settled()])
+      }
     },
   }
   return {
-    ...{ half, sweeper, ledger: cdpSide.ledger },
+    ...{ half, sweeper, ledger: cdpSide.ledger, areKeysThere },
     cdp: createCdp({ ...cdpSide, decisions: { issuer, keys: keys.decisions } }),
     credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
-    proxy: createCalls({ ...cdpSide, clock, targets: trust.targets, owner: issuer }),
+    proxy: createCalls({ ...cdpSide, clock, tokens, targets: trust.targets, owner: issuer }),
   }
 }
 

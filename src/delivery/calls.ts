@@ -7,8 +7,11 @@ import { createLive } from './proxy/live.ts'
 import { liveLease } from './proxy/live-lease.ts'
 import type { Answer, Called, Calling } from './proxy/making.ts'
 import { createPlaces } from './proxy/places.ts'
+import type { Declared } from './proxy/target.ts'
+import type { Tokens } from './proxy/tokens.ts'
 import { createProxy } from './proxying.ts'
 import { createStatements } from './statements.ts'
+import type { Together } from './target-limits.ts'
 
 export interface Calls {
   /**
@@ -20,14 +23,17 @@ export interface Calls {
 
 export interface CallsOptions extends Calling {
   readonly pool: Pool
-  /** As the trust file declares them, of whatever connector. */
-  readonly targets: Readonly<Record<string, { readonly connector: string }>>
+  readonly tokens: Tokens
+  readonly targets: Declared
+  /** What they share with those where something is made; without it, what they share alone. */
+  readonly together?: Together
   /** The broker's own origin. */
   readonly owner: string
 }
 
 export function createCalls(options: CallsOptions): Calls {
-  const shared = { ...options, live: createLive(options), places: createPlaces() }
+  const places = createPlaces(options.targets, options.together)
+  const shared = { ...options, live: createLive(options), places }
   const [proxy, statements] = [createProxy(shared), createStatements(shared)]
   return {
     async call(instance, called, act) {

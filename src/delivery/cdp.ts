@@ -10,6 +10,7 @@ import { activateLease, findLease, type Held, leaseOf } from './leases.ts'
 import { createRedeem, type Redeeming, stale } from './redeem.ts'
 import { refusalFor, stopUnder } from './stopped.ts'
 import { actOf, createTakeBack } from './take-back.ts'
+import { NoRoom, noRoom } from './target-limits.ts'
 
 // With taking back, less than the ten seconds after which a caller has been answered.
 const ISSUE_MS = 6000
@@ -81,10 +82,26 @@ function checkMade({ connector, expiresAt }: Intent, made: Issued): void {
 
 /** Unknown is not success, and not a denial. The cause stays with us: it may be a target's words. */
 function failureOf({ decision }: Intent, cause: unknown): BrokerError {
+  if (cause instanceof NoRoom) return noRoom(cause, { decision, fix: ASK_ANEW })
+  const closed = keysAway(cause)
+  if (closed !== null) {
+    const shown = { ...closed.shown, decision, fix: ASK_ANEW }
+    return new BrokerError(closed.code, { cause, message: closed.message, shown })
+  }
   const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
   const shown = { decision }
   return new BrokerError(isLate ? 'downstream_timeout' : 'downstream_failed', { cause, shown })
 }
+
+/** What opens the target could not be had, and nobody there was asked. */
+function keysAway(cause: unknown): BrokerError | null {
+  const error = cause instanceof NoEffect ? cause.cause : cause
+  const isKeys = error instanceof BrokerError && error.shown.evaluation?.unavailableInput === 'keys'
+  return isKeys ? error : null
+}
+
+/** The decision is used up, and what it spent is given back. */
+const ASK_ANEW = 'Ask again after Retry-After, with a new Idempotency-Key; nothing was issued'
 
 /** For one who asks again: what became of it, and never its secret. */
 function told(held: Held, decision: string) {

@@ -11,17 +11,19 @@ export interface SealedRow {
   readonly ciphertext: Buffer
 }
 
-/** Where the row stands: one that was copied to another tenant, target or column does not open. */
+/** Where the row stands: one that was copied to another tenant, target, table or column does not open. */
 export interface Place {
   readonly tenant: string
   readonly target: string
+  /** The stored secret where it is left out. */
+  readonly of?: 'token'
 }
 
 const NONCE = 12
 const bound =
-  ({ tenant, target }: Place, column: string) =>
+  ({ tenant, target, of }: Place, column: string) =>
   (version: string) =>
-    Buffer.from(canonical([tenant, target, column, version]))
+    Buffer.from(canonical([tenant, target, column, version, ...(of === undefined ? [] : [of])]))
 const forKey = (place: Place) => bound(place, 'wrapped_key')
 /** Not bound to a version: it stays as it is when its key is wrapped anew. */
 const forSecret = (place: Place) => bound(place, 'ciphertext')('own key')

@@ -1,4 +1,4 @@
-/** Wraps the keys of stored secrets anew, after the seal was changed: a few at a time, to the last one. */
+/** Wraps the keys of stored secrets and kept tokens anew, after the seal was changed: a few at a time, to the last one. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import { type Place, rewrappedRow, type SealedRow } from './envelope.ts'
@@ -23,51 +23,53 @@ export interface Rewrapping {
  * @throws when a row does not open; those before it are done
  */
 export async function rewrapSecrets(options: Rewrapping): Promise<number> {
+  const secrets = await rewrapAll(options, 'connector_secret', 0)
+  return await rewrapAll(options, 'target_token', secrets)
+}
+
+type Table = 'connector_secret' | 'target_token'
+
+async function rewrapAll(options: Rewrapping, table: Table, before: number): Promise<number> {
   const { tenant, pool, keys, batch = BATCH, progress } = options
   const version = await keys.current()
-  let done = 0
+  let done = before
   for (;;) {
     // Each that is done leaves the list, so that the next batch begins behind it.
     const rows = await ask<SealedRow & { target: string }>(pool, {
-      text: `select target, key_version, wrapped_key, nonce, ciphertext from procura.connector_secret
-             where tenant = $1 and (key_version <> $2 or wrapped_key is null)
+      text: `select target, key_version, wrapped_key, nonce, ciphertext from procura.${table}
+             where tenant = $1 and ciphertext is not null
+               and (key_version <> $2 or wrapped_key is null)
              order by target limit $3`,
       values: [tenant, version, batch],
     })
     if (rows.length === 0) return done
     for (const { target, ...row } of rows) {
-      if (
-        await replace(pool, { tenant, target }, row, await rewrapped(keys, tenant, target, row))
-      ) {
-        done += 1
-      }
+      const place: Place = { tenant, target, ...(table === 'target_token' && { of: 'token' }) }
+      const anew = await rewrapped(keys, place, row)
+      if (await replace(pool, table, place, { was: row, is: anew })) done += 1
     }
     progress?.(done)
   }
 }
 
-async function rewrapped(
-  keys: KeyStore,
-  tenant: string,
-  target: string,
-  row: SealedRow,
-): Promise<SealedRow> {
+async function rewrapped(keys: KeyStore, place: Place, row: SealedRow): Promise<SealedRow> {
   try {
-    return await rewrappedRow(keys, { tenant, target }, row)
+    return await rewrappedRow(keys, place, row)
   } catch (cause) {
-    throw new Error(`The secret of ${target} does not open: store it anew`, { cause })
+    const what = place.of ?? 'secret'
+    throw new Error(`The ${what} of ${place.target} does not open: store it anew`, { cause })
   }
 }
 
 /** False where it is not the row any more that was read. */
 async function replace(
   pool: Rewrapping['pool'],
+  table: Table,
   { tenant, target }: Place,
-  was: SealedRow,
-  is: SealedRow,
+  { was, is }: { readonly was: SealedRow; readonly is: SealedRow },
 ): Promise<boolean> {
   const rows = await ask(pool, {
-    text: `update procura.connector_secret
+    text: `update procura.${table}
            set key_version = $3, wrapped_key = $4, nonce = $5, ciphertext = $6
            where tenant = $1 and target = $2 and key_version = $7 and nonce = $8
              and wrapped_key is not distinct from $9

@@ -13,7 +13,7 @@ import type { Live } from './proxy/live.ts'
 import type { LiveLease } from './proxy/live-lease.ts'
 import type { Answer, Called, Caller, Calling } from './proxy/making.ts'
 import type { Places } from './proxy/places.ts'
-import { recordOutcome, spendOnCall } from './proxy/spending.ts'
+import { checkSecret, recordOutcome, spendOnCall } from './proxy/spending.ts'
 import { checkThere, type Declared, denied, settingsIn } from './proxy/target.ts'
 import { watched } from './proxy/watched.ts'
 
@@ -32,7 +32,8 @@ export interface StatementsOptions extends Calling {
 export interface Statements {
   /**
    * @throws BrokerError `credential_gone`, `target_denied`, `args_mismatch` and `unavailable`, after
-   *   which nothing is spent; `downstream_failed`, `downstream_timeout`
+   *   which nothing is spent, as it is not after `downstream_failed` with `no_secret`;
+   *   `downstream_failed`, `downstream_timeout`
    */
   call(lease: LiveLease, by: Caller): Promise<Answer>
 }
@@ -49,15 +50,19 @@ export function createStatements(options: StatementsOptions): Statements {
 
       // Are these the very arguments that were decided on? The statement is one of them.
       const statement = statementIn(called.body, found)
+      await checkSecret(options.secrets, found.intent)
+
+      // Is it its turn? Nobody who left meanwhile spends anything.
+      checkThere(called)
+      const turn = await places.enter(found.intent, called.left)
 
       // Spend it, once and on record, before anything is made. From here on it was used.
-      checkThere(called)
-      const leave = places.enter(found.intent, found.settings.concurrency)
       try {
+        checkThere(called)
         await spendOnCall(options, instance, found.intent.lease, act)
         return await run({ options, called, act, statement, ...found })
       } finally {
-        leave()
+        turn.end()
       }
     },
   }

@@ -50,7 +50,7 @@ export function readJson(bytes: Uint8Array, limits: Partial<JsonLimits> = {}): J
   return JSON.parse(text) as JsonObject
 }
 
-/** Reads JSON that we wrote ourselves: our database, our files. Throws `SyntaxError`. */
+/** JSON that we wrote, to our database or our files, or of which few members are used. Throws `SyntaxError`. */
 export function parseTrusted(text: string): Json {
   return JSON.parse(text) as Json
 }

@@ -152,4 +152,71 @@ describe('whoever runs as the delivering side, with its roles and its keys', () 
     await askedFor(db, 'orders')
     expect(await attacker.opens('orders', null)).toBe('of orders')
   })
+
+  it('reads no token that is kept, and asks for none, but for what was asked for', async () => {
+    await db.query(`insert into procura.target_token (tenant, target, secret_nonce, key_version, nonce, ciphertext)
+      select tenant, target, nonce, key_version, nonce, ciphertext from procura.connector_secret`)
+    const attacker = anAttacker('procura_cdp')
+    for (const sql of [
+      'select * from procura.target_token',
+      'select generation from procura.target_token',
+      'update procura.target_token set claimed_until = null',
+      `insert into procura.target_token (tenant, target, secret_nonce) values ('main', 'x', '')`,
+      'delete from procura.target_token',
+      `select nextval('procura.token_generation')`,
+      `select procura.is_asked_for('main', 'orders', '')`,
+    ]) {
+      await expect(attacker.query(sql), sql).rejects.toMatchObject({ code: '42501' })
+    }
+    const one = await askedFor(db, 'orders', { state: 'active' })
+    const rows = async (target: string, lease: string | null) => [
+      ...(await attacker.query(READ, [target, lease])),
+      ...(await attacker.query(BEGIN, [target, lease])),
+    ]
+    const forged = await askedFor(attacker, 'people', { decides: null })
+    const over = await askedFor(db, 'payroll', OVER)
+    for (const [target, lease] of [
+      ...TARGETS.slice(1).map((target) => [target, one] as const),
+      ...([
+        ['people', forged],
+        ['payroll', over],
+        ['orders', null],
+        ['orders', '%'],
+      ] as const),
+    ]) {
+      expect(await rows(target, lease), target).toEqual([])
+      for (const change of CHANGES) {
+        const [done] = await attacker.query(change, [target, lease])
+        expect(Object.values(done ?? {}), change).not.toContain(true)
+      }
+    }
+    const touched = `claim is not null or failed_at is not null or ciphertext = '\\x00'`
+    expect(await db.query(`select target from procura.target_token where ${touched}`)).toEqual([])
+    expect((await rows('orders', one)).map(({ nonce }) => nonce)).toHaveLength(2)
+  })
+
+  it.each(['procura_reaper', 'procura_pdp', 'procura_front', 'procura_verify'] as const)(
+    'as %s is given no token at all',
+    async (role) => {
+      const pool = db.pool(role, 1)
+      const lease = await askedFor(db, 'orders', { state: 'active' })
+      for (const sql of [READ, BEGIN, ...CHANGES]) {
+        await expect(pool.query(sql, ['orders', lease]), sql).rejects.toMatchObject({
+          code: '42501',
+        })
+      }
+    },
+  )
 })
+
+const READ = `select * from procura.sealed_token('main', $1, $2)`
+const BEGIN = `select * from procura.begin_refresh('main', $1, $2, null, null, 's', 'mine', 60000)`
+/** Each true where it has done it. */
+const CHANGES = [
+  `select procura.store_token('main', $1, $2, t.generation, 's', 1, 'v', null, decode(repeat('00', 12), 'hex'), '\\x00')
+     is not null as done
+   from generate_series(1, 40) t (generation)`,
+  `select procura.end_refresh('main', $1, $2, 's', 'mine', 'over') as done`,
+  `select procura.drop_token('main', $1, $2, t.generation, 0) as done
+   from generate_series(1, 40) t (generation)`,
+]

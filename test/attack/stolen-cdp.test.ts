@@ -219,7 +219,9 @@ async function aDelivery() {
   const pools = openSome(new Secret(split.env.cdp['DATABASE_URL'] ?? ''), ['cdp'])
   onTestFinished(() => pools.end())
   const trust = readFileSync(home.env['PROCURA_TRUST'] ?? '', 'utf8')
-  const { targets } = parseTrusted(trust) as { targets: Parameters<typeof createTargets>[1] }
+  const { targets } = parseTrusted(trust) as unknown as {
+    targets: Parameters<typeof createTargets>[1]
+  }
   const tokens = Object.entries(targets).filter(([, { connector }]) => connector === 'jwt')
   const kinds = [kindOf(jwt({ issuer, keys: keys.credentials }))]
   const own = { tenant: 'main', pool: pools.cdp }

@@ -17,6 +17,12 @@ const PERMISSIONS: JsonObject = {
   ...{ query: {}, body_sha256: null, headers: {} },
 }
 
+const TOKENS = 'https://as.example/token'
+const grant = (kind: string, token_url = TOKENS, more: JsonObject = {}): JsonObject => ({
+  [kind]: { token_url, client_id: 'us', ...more },
+})
+const token = (...of: Parameters<typeof grant>) => ({ inject: grant(...of) })
+
 function aTarget(settings: JsonObject = SETTINGS) {
   const declared = { issues: { connector: 'http', ...settings } }
   const target = createTargets([kindOf(http(ISSUER))], declared).get('issues')
@@ -69,6 +75,14 @@ describe('the http connector', () => {
   })
 
   it.each([
+    token('client_credentials', TOKENS, { keep: true, audience: 'https://api.example' }),
+    token('refresh_token', TOKENS, { authentication: 'none', scope: 'a b' }),
+    token('token_exchange', TOKENS, { resource: 'https://api.example', subject_audience: 'as' }),
+  ])('starts with tokens that are got by %j', (of) => {
+    aTarget({ ...SETTINGS, ...of })
+  })
+
+  it.each([
     ['http without saying so', { base_url: 'http://api.example' }],
     ['another scheme', { base_url: 'ftp://api.example' }],
     ['a user in its address', { base_url: 'https://user:pw@api.example' }],
@@ -87,6 +101,16 @@ describe('the http connector', () => {
     ['leave to keep an answer passed on', { response_headers: ['cache-control'] }],
     ['a word of ours passed on', { response_headers: ['procura-upstream-status'] }],
     ['an unknown setting', { follow_redirects: true }],
+    ['tokens of a server without TLS', token('client_credentials', 'http://as.example/token')],
+    ['refreshed tokens of one', token('refresh_token', 'http://as.example/token')],
+    ['exchanged tokens of one', token('token_exchange', 'http://as.example/token')],
+    ['a user in the address of tokens', token('refresh_token', 'https://a:b@as.example/token')],
+    ['exchanged tokens that are kept', token('token_exchange', TOKENS, { keep: true })],
+    [
+      'an exchange by whoever is nobody',
+      token('token_exchange', TOKENS, { authentication: 'none' }),
+    ],
+    ['two grants', { inject: { ...grant('refresh_token'), ...grant('token_exchange') } }],
   ])('does not start with %s', (_what, of) => {
     aTarget()
     expect(() => aTarget({ ...SETTINGS, ...of })).toThrow('wrong settings')

@@ -3,6 +3,7 @@ import { createCipheriv, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { openedRow, sealedRow, type SealedRow } from '../../src/delivery/envelope.ts'
 import { fileKeyStore, versionOf } from '../../src/delivery/key-store.ts'
 import { rewrapSecrets } from '../../src/delivery/rewrap.ts'
 import { createVault, type Vault } from '../../src/delivery/seal.ts'
@@ -67,6 +68,33 @@ describe('wrapping anew', () => {
     const options = { tenant: 'main', pool: house.db.pool('procura_cdp'), looks: false }
     const alone = createVault({ ...options, keys: fileKeyStore(new Secret(first)) })
     await allOpen(house, alone) // The old key can go.
+  })
+
+  it('puts tokens that are kept under the new seal too, and leaves them as they are', async () => {
+    const house = await aHouse(2)
+    const place = { tenant: 'main', target: 'target-1', of: 'token' } as const
+    const before = fileKeyStore(new Secret(house.before))
+    const kept = await sealedRow(before, place, Buffer.from('kept'))
+    await house.db.query(
+      `insert into procura.target_token (tenant, target, secret_nonce, key_version, wrapped_key, nonce, ciphertext)
+       select tenant, target, nonce, $1, $2, $3, $4 from procura.connector_secret where target = 'target-1'`,
+      [kept.key_version, kept.wrapped_key, kept.nonce, kept.ciphertext],
+    )
+    await house.db.query(
+      `insert into procura.target_token (tenant, target, secret_nonce) values ('main', 'target-0', '')`,
+    )
+    expect(await house.rewrap()).toBe(3)
+    expect(await house.rewrap()).toBe(0)
+    const [row] = await house.db.query<SealedRow & Record<string, unknown>>(
+      `select t.* from procura.target_token t join procura.connector_secret s
+       on s.target = t.target and s.nonce = t.secret_nonce`,
+    )
+    const [first = ''] = house.both.split('\n')
+    const alone = fileKeyStore(new Secret(first)) // The old key can go.
+    if (row === undefined) throw new Error('it is not there any more')
+    expect((await openedRow(alone, place, row)).toString()).toBe('kept')
+    const moved = { tenant: 'main', target: 'target-1' }
+    await expect(openedRow(alone, moved, row)).rejects.toThrow()
   })
 
   it('that was killed leaves every secret to be opened, and goes on where it was', async () => {

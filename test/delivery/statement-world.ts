@@ -1,4 +1,5 @@
 /** Leases for statements on a real PostgreSQL, and replicas of a broker that run them. */
+import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { canonical, type JsonObject } from '../../src/domain/json.ts'
 import { digestOf } from '../../src/domain/digest.ts'
@@ -7,10 +8,12 @@ import type { Intent } from '../../src/domain/lease.ts'
 import { bySystem } from '../../src/domain/request.ts'
 import type { Secret } from '../../src/domain/secret.ts'
 import { createCalls } from '../../src/delivery/calls.ts'
+import type { Secrets } from '../../src/delivery/seal.ts'
 import { createLog } from '../../src/ledger/log.ts'
 import { NOTHING_TO_SEAL } from '../../src/ledger/sealed.ts'
+import { NO_TOKENS } from '../fakes/no-tokens.ts'
 import { freshDatabase } from '../pg/database.ts'
-import { anIntent, ISSUER, now, WHO } from './bench.ts'
+import { anIntent, now, WHO } from './bench.ts'
 import { aPostgresTarget } from './postgres-target.ts'
 import { leaves } from './world.ts'
 
@@ -23,6 +26,9 @@ export const instance = ProvenInstance.proven(
 )
 
 export const act = bySystem('req-1')
+
+/** Of this file's own: what looks for its logins finds no other file's at the server they share. */
+export const OWNER = `https://${randomBytes(6).toString('hex')}.example`
 
 export interface Asked {
   readonly intent: Intent
@@ -43,15 +49,15 @@ export async function aStatementWorld() {
   const troubles: unknown[] = []
   const secrets = { use: <T>(_: string, work: (secret: Secret) => Promise<T>) => work(at.password) }
 
-  function aReplica(more: object = {}) {
+  function aReplica(more: object = {}, opening: Secrets = secrets) {
     const pool = db.pool('procura_cdp')
     const base = { tenant: 'main', pool, trouble: (error: unknown) => troubles.push(error) }
     return createCalls({
       ...base,
       ledger: createLog({ tenant: 'main', pool, door: 'append_issued', sealer: NOTHING_TO_SEAL }),
-      secrets,
+      secrets: opening,
       targets: { orders: { ...at.settings, connector: 'postgres-exact', ...more } },
-      ...{ clock: now, owner: ISSUER },
+      ...{ clock: now, owner: OWNER, tokens: NO_TOKENS },
     })
   }
 

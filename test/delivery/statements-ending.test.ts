@@ -9,8 +9,8 @@ import { reconcile } from '../../src/delivery/reconcile.ts'
 import { createTargets, kindOf } from '../../src/delivery/targets.ts'
 import { startGate } from '../fakes/gate.ts'
 import { aCertificate } from '../lines/upstream.ts'
-import { ISSUER, until } from './bench.ts'
-import { aStatementWorld, type StatementWorld } from './statement-world.ts'
+import { until } from './bench.ts'
+import { aStatementWorld, OWNER, type StatementWorld } from './statement-world.ts'
 import { stop } from './world.ts'
 
 let w: StatementWorld
@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 /** One look of the reaper's for logins that no lease names. */
 async function aLook() {
-  const kind = kindOf(postgresExact({ secrets: w.secrets, owner: ISSUER }))
+  const kind = kindOf(postgresExact({ secrets: w.secrets, owner: OWNER }))
   const declared = { orders: { ...w.at.settings, connector: 'postgres-exact' } }
   const pool = w.db.pool('procura_reaper')
   const trouble = (error: unknown) => w.troubles.push(error)
@@ -208,7 +208,7 @@ describe('a statement', () => {
 
 /** The logins themselves, as the broker that died had made them. */
 function logins(secrets: StatementWorld['secrets']) {
-  const kind = kindOf(postgres({ secrets, owner: ISSUER }))
+  const kind = kindOf(postgres({ secrets, owner: OWNER }))
   const target = createTargets([kind], { orders: w.at.settings }).get('orders')
   if (target === undefined) throw new Error('no target')
   return target

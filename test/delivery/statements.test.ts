@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ProvenInstance } from '../../src/domain/instance.ts'
+import { unavailable } from '../../src/domain/problems.ts'
 import { until } from './bench.ts'
 import type { PostgresTarget } from './postgres-target.ts'
 import { act, aStatementWorld, called, instance, type StatementWorld } from './statement-world.ts'
@@ -42,7 +43,7 @@ describe('an approved statement', () => {
   it('[PRX-17] runs once, of however many who ask at once', async () => {
     const write = { roles: [at.read, at.write], read_only: false }
     const asked = await aLease(`insert into orders values (100, 'once')`, write)
-    const replicas = [aReplica({ concurrency: 64 }), aReplica({ concurrency: 64 })]
+    const replicas = [aReplica(), aReplica()]
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, n) => ask(asked, {}, replicas[n % 2])),
     )
@@ -149,5 +150,14 @@ describe('an approved statement', () => {
     const down = ask(asked, {}, aReplica({ port: 1 }))
     await expect(down).rejects.toMatchObject({ code: 'downstream_failed' })
     expect((await usages(asked)).at(-1)).toMatchObject({ effect: { observed: 'none' } })
+  })
+
+  it('is not spent where the key of the login that makes its own is away', async () => {
+    const asked = await aLease('select 1')
+    const use = () => Promise.reject(unavailable('keys'))
+    const away = ask(asked, {}, aReplica({}, { use }))
+    await expect(away).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await usages(asked)).toEqual([])
+    expect((await told(asked)).status).toBe(200)
   })
 })

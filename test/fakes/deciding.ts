@@ -55,7 +55,7 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
     ...{ tenant: TENANT, pool: pools.front, ledger: logs.front },
     cancel: (tx, ids, act) => approvals.cancelAll(tx, ids, act),
     onStopped: ({ id }) => told.push(id),
-    onTripped: ({ decision }) => tripped.push(decision),
+    onTripped: (it) => tripped.push(it.kind === 'tool' ? it.decision : it.credential),
   })
   return { pools, logs, budgets, approvals, consents, revocation, told, tripped }
 }

@@ -75,8 +75,12 @@ export async function outcomes(w: ProxyWorld, id: string): Promise<unknown[]> {
   }
 }
 
-/** Starts both. Each target has a secret of its own, `user:…` where it is a pair. */
-export async function brokersFor(apis: Apis) {
+/**
+ * Starts both. Each target has a secret of its own, `user:…` where it is a pair.
+ *
+ * @param own the secrets of targets that need a certain one
+ */
+export async function brokersFor(apis: Apis, own: Readonly<Record<string, string>> = {}) {
   const [database, target] = [await freshDatabase(), await freshTarget()]
   const shop = { url: target.url, database: target.name, ending: target.role('') }
   const home = await aHouse({ databaseUrl: database.url, shop })
@@ -85,7 +89,7 @@ export async function brokersFor(apis: Apis) {
   const where = { databaseUrl: new Secret(database.url), tenant: 'main', keysDir: home.keysDir }
   for (const [name, { inject }] of Object.entries(apis)) {
     const secret = randomBytes(24).toString('base64')
-    secrets.set(name, inject === 'basic' ? `user:${secret}` : secret)
+    secrets.set(name, own[name] ?? (inject === 'basic' ? `user:${secret}` : secret))
     const sealed = new Secret(secrets.get(name) ?? '')
     await sealTarget({ ...where, sealKey: null }, name, sealed)
   }

@@ -1,10 +1,16 @@
 /** Where the secret goes in: last, after all that a caller or a declaration had a say in. */
 import type { Secret } from '../../domain/secret.ts'
 import { escaped } from '../../domain/http-path.ts'
-import type { Inject } from '../connectors/http/settings.ts'
-import { askForToken, type TokenEndpoint } from './client-credentials.ts'
+import {
+  type Grant,
+  grantOf,
+  type Inject,
+  isItself,
+  type Itself,
+} from '../connectors/http/settings.ts'
 import { createScanner, type Scanner } from './scan.ts'
 import { signed, type ToSign } from './sigv4.ts'
+import type { Token } from './tokens.ts'
 
 /** Shorter ones would be found in answers by chance. */
 const LENGTH_MIN = 8
@@ -15,6 +21,8 @@ export interface Injected {
   readonly query: string | null
   /** Finds what was injected in what comes back. */
   readonly scanner: Scanner
+  /** The target does not take it. Never throws. */
+  readonly notTaken?: () => Promise<void>
 }
 
 /** What a secret may need to be put in. */
@@ -22,30 +30,21 @@ export interface Injecting {
   /** What else will be sent, for secrets that sign it. */
   readonly request: ToSign
   readonly now: Date
-  /** Where a token is asked for; `null` where none is. */
-  readonly tokenEndpoint: TokenEndpoint | null
-  readonly signal: AbortSignal
+  /** What is sent in place of the secret, where it is for getting that. */
+  readonly tokenFor: (grant: Grant, secret: string) => Promise<Token>
 }
 
 /** @throws Error when the secret cannot be sent that way, or got no token; it does not say what it is */
 export async function injected(
   inject: Inject,
   secret: Secret,
-  { request, now, tokenEndpoint, signal }: Injecting,
+  { request, now, tokenFor }: Injecting,
 ): Promise<Injected> {
-  if (typeof inject !== 'object' || !('client_credentials' in inject)) {
-    return injectedItself(inject, secret, request, now)
-  }
-  const { client_id: clientId, scope, audience, authentication: by } = inject.client_credentials
-  if (tokenEndpoint === null) throw new Error('nobody to ask for a token')
-  const client = { clientId, scope, audience, by }
-  const text = secret.reveal()
-  const { token, shown } = await askForToken(tokenEndpoint, client, text, signal)
-  const scanner = createScanner([token, text, ...shown])
-  return { headers: { authorization: `Bearer ${token}` }, query: null, scanner }
+  if (isItself(inject)) return injectedItself(inject, secret, request, now)
+  const { token, others, notTaken } = await tokenFor(grantOf(inject), secret.reveal())
+  const scanner = createScanner([token, ...others])
+  return { headers: { authorization: `Bearer ${token}` }, query: null, scanner, notTaken }
 }
-
-type Itself = Exclude<Inject, { client_credentials: unknown }>
 
 function injectedItself(inject: Itself, secret: Secret, request: ToSign, now: Date): Injected {
   const text = secret.reveal()

@@ -6,12 +6,11 @@ import type { CredentialId } from '../../domain/ids.ts'
 import type { ProvenInstance } from '../../domain/instance.ts'
 import { canonical, type JsonObject } from '../../domain/json.ts'
 import type { Intent } from '../../domain/lease.ts'
-import { BrokerError } from '../../domain/problems.ts'
+import { BrokerError, type ProblemCode } from '../../domain/problems.ts'
 import type { Act } from '../../domain/request.ts'
-import type { Permissions, Settings } from '../connectors/http/settings.ts'
+import type { Grant, Permissions, Settings } from '../connectors/http/settings.ts'
 import type { Secrets } from '../seal.ts'
 import { begun, type Begun, type Head, headOf, lookedThrough, Withheld } from './answer.ts'
-import type { TokenEndpoint } from './client-credentials.ts'
 import { type Outgoing, type Progress, send } from './call.ts'
 import { requestHeaders } from './headers.ts'
 import { injected, type Injected } from './inject.ts'
@@ -20,6 +19,8 @@ import type { PresentedCall } from './matching.ts'
 import type { Pinned } from './resolve.ts'
 import type { ToSign } from './sigv4.ts'
 import { recordOutcome, type Recording } from './spending.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
+import type { Tokens } from './tokens.ts'
 import { type Cut, watched, type Watched } from './watched.ts'
 
 export interface Making extends Recording {
@@ -60,7 +61,7 @@ export interface Found {
 }
 
 export interface Under extends Found {
-  readonly options: Calling
+  readonly options: Calling & { readonly tokens: Tokens }
   readonly live: Live
   readonly leave: () => void
   readonly act: Act
@@ -71,7 +72,7 @@ export interface To {
   readonly base: URL
   readonly pinned: Pinned
   /** Where a token is asked for first; `null` where none is. */
-  readonly tokenEndpoint: TokenEndpoint | null
+  readonly tokenEndpoint: (() => Promise<TokenEndpoint>) | null
   readonly body: JsonObject | null
 }
 
@@ -102,9 +103,8 @@ export async function made(under: Under, to: To): Promise<Answer> {
   }
   try {
     const plain = plainOf(under, to)
-    const { tokenEndpoint } = to
-    const { signal } = call
-    const injecting = { request: plain, now: options.clock(), tokenEndpoint, signal }
+    const tokenFor = asking(under, to, call.signal)
+    const injecting = { request: plain, now: options.clock(), tokenFor }
     // The secret is opened for one call, and goes in last.
     injection = await options.secrets.use(
       intent.target,
@@ -115,6 +115,8 @@ export async function made(under: Under, to: To): Promise<Answer> {
     if (options.clock() >= intent.expiresAt) throw new Expired()
     upstream = await send(outgoingOf(under, to, plain, injection), progress, call.signal)
     call.headIsThere()
+    // It may have been withdrawn. This call had its turn; the next one gets another.
+    if (upstream.statusCode === 401) await injection.notTaken?.()
     const head = headOf(upstream, settings, injection.scanner)
     const answer = await begun(lookedThrough(upstream, settings, injection.scanner))
     return { ...head, ...goingOn(answer, { call, upstream, finish }) }
@@ -123,6 +125,14 @@ export async function made(under: Under, to: To): Promise<Answer> {
     const reason = reasonOf(cause, call.cutBy())
     await finish(reason)
     throw failureOf(cause, reason)
+  }
+}
+
+/** A token for this call, in place of the secret. */
+function asking({ options, intent }: Under, { tokenEndpoint }: To, signal: AbortSignal) {
+  return async (grant: Grant, secret: string) => {
+    if (tokenEndpoint === null) throw new TypeError('nobody to ask for a token')
+    return await options.tokens.tokenFor({ grant, intent, secret, endpoint: tokenEndpoint, signal })
   }
 }
 
@@ -194,12 +204,16 @@ function outgoingOf(
 function reasonOf(cause: unknown, cut: Cut | null): string {
   if (cut !== null) return cut
   if (cause instanceof Expired) return 'expired'
+  if (cause instanceof BrokerError && cause.code === 'credential_gone') return 'revoked'
   return cause instanceof Withheld ? cause.reason : 'downstream_failed'
 }
 
+/** What a call can end as once it is spent: any other code would say that it is not. */
+const SPENT = new Set<ProblemCode>(['credential_gone', 'downstream_failed', 'downstream_timeout'])
+
 /** The cause stays with us: it may be a target's words. */
 function failureOf(cause: unknown, reason: string): BrokerError {
-  if (cause instanceof BrokerError) return cause
+  if (cause instanceof BrokerError && SPENT.has(cause.code)) return cause
   if (reason === 'revoked' || reason === 'expired')
     return new BrokerError('credential_gone', { cause })
   const shown = { reason }

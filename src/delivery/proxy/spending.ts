@@ -9,6 +9,7 @@ import { BrokerError } from '../../domain/problems.ts'
 import type { Act } from '../../domain/request.ts'
 import type { Tx } from '../../domain/tx.ts'
 import { COLUMNS, heldOf, type Row, STANDS } from '../leases.ts'
+import type { Secrets } from '../seal.ts'
 
 export interface Recording {
   readonly tenant: string
@@ -18,6 +19,28 @@ export interface Recording {
 }
 
 const ABOUT_TO_BE_SENT: Proxied = { observed: 'unknown', upstream: null, reason: null }
+
+/**
+ * Opens the secret of the target and lets it go again: what cannot be opened is told before anything is
+ * spent.
+ *
+ * @throws BrokerError `unavailable` where its key, or the database, is away; `downstream_failed` with
+ *   `no_secret` where an operator has to act
+ */
+export async function checkSecret(
+  secrets: Secrets,
+  { target, downstreamName }: Pick<Intent, 'target' | 'downstreamName'>,
+): Promise<void> {
+  try {
+    await secrets.use(target, () => Promise.resolve(), downstreamName)
+  } catch (cause) {
+    if (cause instanceof BrokerError) throw cause
+    const detail = 'The secret of the target is not there, or does not open'
+    const fix = `Have an operator store it: procura target secret ${target}`
+    const shown = { reason: 'no_secret', detail, fix }
+    throw new BrokerError('downstream_failed', { cause, shown })
+  }
+}
 
 /**
  * Of many at once, one succeeds.

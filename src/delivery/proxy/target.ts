@@ -2,9 +2,12 @@
 import type { z } from 'zod'
 import type { ConnectorName } from '../../domain/lease.ts'
 import { BrokerError } from '../../domain/problems.ts'
+import type { Limits } from '../target-limits.ts'
 
 /** As the trust file declares them, of whatever connector. */
-export type Declared = Readonly<Record<string, { readonly connector: string }>>
+export type Declared = Readonly<
+  Record<string, { readonly connector: string; readonly limits?: Limits | undefined }>
+>
 
 /** Those of one connector, by name. */
 export function settingsIn<Settings>(
@@ -13,7 +16,9 @@ export function settingsIn<Settings>(
   schema: z.ZodType<Settings>,
 ): ReadonlyMap<string, Settings> {
   const its = Object.entries(targets).filter(([, target]) => target.connector === connector)
-  return new Map(its.map(([name, { connector: _, ...settings }]) => [name, schema.parse(settings)]))
+  return new Map(
+    its.map(([name, { connector: _, limits: __, ...settings }]) => [name, schema.parse(settings)]),
+  )
 }
 
 export const denied = () => new BrokerError('target_denied', { shown: { reason: 'call' } })

@@ -1,10 +1,7 @@
-/** What is shared between calls: lookups of names, places at a target, and the look at what was stopped. */
+/** What is shared between calls: lookups of names, and the look at what was stopped. */
 import { describe, expect, it, vi, onTestFinished } from 'vitest'
-import { newId, type PersonId } from '../../../src/domain/ids.ts'
 import { createLive } from '../../../src/delivery/proxy/live.ts'
-import { createPlaces } from '../../../src/delivery/proxy/places.ts'
 import { type Resolve, together } from '../../../src/delivery/proxy/resolve.ts'
-import { IDS } from '../../fakes/settled.ts'
 
 /** A name server that answers when it is told to. */
 function aNameServer() {
@@ -59,44 +56,6 @@ describe('a lookup', () => {
     expect(asked.at(-1)).toBe('d.example')
     answers[2]?.('1.1.1.3')
     expect(await others[2]).toEqual([{ address: '1.1.1.3' }])
-  })
-})
-
-describe('the places at a target', () => {
-  const [ana, omar] = [IDS.sponsor, 'spn_omar'] as const
-  const of = (sponsor: PersonId, target = 'orders') => ({
-    ...{ sponsor, target, lease: newId('crd', new Date()) },
-  })
-
-  it('are never all of one sponsor’s, and each is given back', () => {
-    const places = createPlaces()
-    const leave = [places.enter(of(ana), 3), places.enter(of(ana), 3)]
-    expect(() => places.enter(of(ana), 3)).toThrow('unavailable')
-    const other = places.enter(of(omar), 3)
-    expect(() => places.enter(of(omar), 3)).toThrow('unavailable')
-    places.enter(of(ana, 'payments'), 3)
-    for (const each of [...leave, other]) each()
-    places.enter(of(omar), 3)
-    places.enter(of(omar), 3)
-  })
-
-  it('are one for a lease, however many try it at once', () => {
-    const places = createPlaces()
-    const one = of(ana)
-    const leave = [1, 2, 3].map(() => places.enter(one, 1))
-    leave[0]?.()
-    leave[1]?.()
-    expect(() => places.enter(of(omar), 1)).toThrow('unavailable')
-    leave[2]?.()
-    places.enter(of(omar), 1)
-  })
-
-  it('are one where there is one', () => {
-    const places = createPlaces()
-    const leave = places.enter(of(ana), 1)
-    expect(() => places.enter(of(omar), 1)).toThrow('unavailable')
-    leave()
-    places.enter(of(omar), 1)
   })
 })
 

@@ -5,13 +5,15 @@ import {
   Settings,
   tokenUrlOf,
 } from '../../../src/delivery/connectors/http/settings.ts'
+import { fileKeyStore } from '../../../src/delivery/key-store.ts'
 import { made } from '../../../src/delivery/proxy/making.ts'
+import { createTokens } from '../../../src/delivery/proxy/tokens.ts'
 import type { LedgerEntry } from '../../../src/domain/entry.ts'
 import type { Ledger } from '../../../src/domain/ports.ts'
 import { bySystem } from '../../../src/domain/request.ts'
 import { Secret } from '../../../src/domain/secret.ts'
 import { anUpstream } from '../../lines/upstream.ts'
-import { anIntent } from '../bench.ts'
+import { aKey, anIntent, aSigner } from '../bench.ts'
 
 const permissions = Permissions.parse({
   ...{ method: 'GET', template: '/things', path: '/things', query: {} },
@@ -50,9 +52,14 @@ async function aCall(isOver: boolean) {
     left += 1
   }
   const secret = new Secret('the secret of a client')
+  const clock = () => now
   const options = {
-    ...{ tenant: 'main', ledger, clock: () => now },
+    ...{ tenant: 'main', ledger, clock },
     secrets: { use: <T>(_target: string, work: (secret: Secret) => Promise<T>) => work(secret) },
+    tokens: createTokens({
+      ...{ tenant: 'main', keys: fileKeyStore(new Secret(aKey())), credentials: aSigner(), clock },
+      pool: { query: () => Promise.reject(new Error('nothing is kept')) } as never,
+    }),
   }
   const called = {
     ...{ lease: intent.lease, method: 'GET', path: '/things', query: '', headers: {} },
@@ -67,7 +74,7 @@ async function aCall(isOver: boolean) {
     { options, live, leave, act, called, ...found },
     {
       ...{ base: new URL(settings.base_url), pinned, body: null },
-      tokenEndpoint: { url, ca: undefined, pinned },
+      tokenEndpoint: () => Promise.resolve({ url, ca: undefined, pinned }),
     },
   )
   return { answer, target, entries, left: () => left }

@@ -6,6 +6,7 @@ import { requestHeaders } from '../../../src/delivery/proxy/headers.ts'
 import { injected } from '../../../src/delivery/proxy/inject.ts'
 import { fill } from '../../../src/domain/http-path.ts'
 import { Secret } from '../../../src/domain/secret.ts'
+import { noToken } from '../../fakes/no-tokens.ts'
 import { type CephRgw, startCephRgw, whyNoCephRgw } from '../../parts/ceph-rgw.ts'
 
 const why = whyNoCephRgw === null ? '' : `, not run: ${whyNoCephRgw}`
@@ -35,7 +36,7 @@ describe.skipIf(why !== '')(`a request signed for AWS, at a Ceph RADOS Gateway${
     const { accessKeyId: access_key_id } = rgw.admin
     const inject = { sigv4: { region: 'us-east-1', service: 's3', access_key_id } }
     const signal = AbortSignal.timeout(10_000)
-    const injecting = { request: plain, now: new Date(), tokenEndpoint: null, signal }
+    const injecting = { request: plain, now: new Date(), tokenFor: noToken }
     const injection = await injected(inject, new Secret(secret), injecting)
     const outgoing = {
       ...{ base, pinned: { address: '127.0.0.1', name: null }, ca: undefined, method: 'GET' },

@@ -6,6 +6,7 @@ import { injected } from '../../../src/delivery/proxy/inject.ts'
 import { signed } from '../../../src/delivery/proxy/sigv4.ts'
 import { fill, queryOf } from '../../../src/domain/http-path.ts'
 import { Secret } from '../../../src/domain/secret.ts'
+import { noToken } from '../../fakes/no-tokens.ts'
 
 const NOW = new Date('2026-11-21T10:16:30.123Z')
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
@@ -55,8 +56,7 @@ describe('a request signed for AWS', () => {
   it('is told of by neither its secret nor its signature: both are looked for in what comes back', async () => {
     const request = { method: 'GET', path: '/', query: '', headers: { host: 'x' }, body: null }
     const inject = { sigv4: { region: 'eu-west-1', service: 's3', access_key_id: KEY_ID } }
-    const signal = AbortSignal.timeout(5000)
-    const injecting = { request, now: NOW, tokenEndpoint: null, signal }
+    const injecting = { request, now: NOW, tokenFor: noToken }
     const { headers, scanner } = await injected(inject, new Secret(SECRET), injecting)
     expect(scanner.sees(`it is ${SECRET}`)).toBe(true)
     expect(scanner.sees(headers['authorization'] ?? '')).toBe(true)

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { isTemplate } from '../../../domain/http-path.ts'
 import { readRange } from '../../proxy/address.ts'
+import { ClientCredentials, RefreshToken, TokenExchange } from './grants.ts'
+import { isPlainUrl } from './plain-url.ts'
 
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const header = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a header name in lower case')
@@ -13,11 +15,8 @@ const FRAMING = /^(host|connection|content-.*|transfer-encoding|te|trailer|upgra
 const UNTOLD =
   /^(set-cookie2?|cache-control|expires|pragma|procura-.*|x-request-id|x-content-type-options|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|www-authenticate|dpop-nonce|content-(length|encoding|security-policy.*)|strict-transport-security|access-control-.*)$/
 
-/**
- * Where the secret goes. For `basic` it is `user:password`, for `sigv4` the secret access key, for
- * `client_credentials` the client's secret.
- */
-const Inject = z.union([
+/** Where the secret goes. For `basic` it is `user:password`, for `sigv4` the secret access key. */
+const Itself = z.union([
   z.literal('bearer'),
   z.literal('basic'),
   z.strictObject({ header: header.refine((name) => !FRAMING.test(name), 'not this one') }),
@@ -29,21 +28,15 @@ const Inject = z.union([
       access_key_id: z.string().regex(/^[A-Za-z0-9]{4,128}$/),
     }),
   }),
-  z.strictObject({
-    client_credentials: z.strictObject({
-      token_url: z.url({ protocol: /^https?$/ }).refine(isPlainUrl, 'no user, query or fragment'),
-      client_id: z.string().min(1).max(256),
-      scope: z
-        .string()
-        .regex(/^[ -~]{1,1000}$/)
-        .optional(),
-      audience: z
-        .string()
-        .regex(/^[!-~]{1,500}$/)
-        .optional(),
-      authentication: z.enum(['basic', 'post']).default('basic'),
-    }),
-  }),
+])
+export type Itself = z.infer<typeof Itself>
+
+/** Or with what a token is asked for, which is sent in its place. */
+const Inject = z.union([
+  Itself,
+  z.strictObject({ client_credentials: ClientCredentials }),
+  z.strictObject({ refresh_token: RefreshToken }),
+  z.strictObject({ token_exchange: TokenExchange }),
 ])
 export type Inject = z.infer<typeof Inject>
 
@@ -78,8 +71,6 @@ export const Settings = z
     timeout_ms: z.int().min(100).max(60_000).default(7500),
     /** Until the end of its answer. */
     total_ms: z.int().min(100).max(600_000).default(60_000),
-    /** Calls of one process at once. */
-    concurrency: z.int().min(1).max(256).default(32),
   })
   .refine(
     ({ base_url, inject, insecure_http }) =>
@@ -101,16 +92,26 @@ export const Permissions = z.strictObject({
 })
 export type Permissions = z.infer<typeof Permissions>
 
-/** Where a token is asked for first; `null` where the secret itself is sent. */
-export function tokenUrlOf(inject: Inject): string | null {
-  const isOauth = typeof inject === 'object' && 'client_credentials' in inject
-  return isOauth ? inject.client_credentials.token_url : null
+export type Grant =
+  | ({ readonly kind: 'client_credentials' } & ClientCredentials)
+  | ({ readonly kind: 'refresh_token' } & RefreshToken)
+  | ({ readonly kind: 'token_exchange' } & TokenExchange)
+
+/** With what a token is asked for that is sent. */
+export function grantOf(inject: Exclude<Inject, Itself>): Grant {
+  if ('refresh_token' in inject) return { kind: 'refresh_token', ...inject.refresh_token }
+  if ('token_exchange' in inject) return { kind: 'token_exchange', ...inject.token_exchange }
+  return { kind: 'client_credentials', ...inject.client_credentials }
 }
 
-function isPlainUrl(text: string): boolean {
-  const { username, password, search, hash } = new URL(text)
-  return username === '' && password === '' && search === '' && hash === ''
+export function isItself(inject: Inject): inject is Itself {
+  const grants = ['client_credentials', 'refresh_token', 'token_exchange']
+  return typeof inject !== 'object' || grants.every((grant) => !(grant in inject))
 }
+
+/** Where a token is asked for; `null` where the secret itself is sent. */
+export const tokenUrlOf = (inject: Inject): string | null =>
+  isItself(inject) ? null : grantOf(inject).token_url
 
 function isPlainBase(text: string): boolean {
   const { pathname } = new URL(text)

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import { Client, DatabaseError } from 'pg'
 import { isBroken } from '../../../db/outage.ts'
+import { BrokerError } from '../../../domain/problems.ts'
 import { type At, Silent } from '../../connector.ts'
 import { isTimeout } from '../../deadline.ts'
 import { NotAskedFor, type Secrets } from '../../seal.ts'
@@ -77,7 +78,7 @@ export function isState(error: unknown, state: string): boolean {
 
 /** What went wrong, without a word of the driver's or the target's: those may quote what was sent. */
 export function blurred(error: unknown): Error {
-  if (error instanceof NotAskedFor) return error // It never left the house.
+  if (error instanceof NotAskedFor || error instanceof BrokerError) return error // It never left the house.
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
   const message = `The target: ${/^[A-Z0-9_ a-z]{1,40}$/.test(code) ? code : 'failed'}`
   return isBroken(error) || isTimeout(error) ? new Silent(message) : new Error(message)

@@ -7,8 +7,6 @@ import { Permissions, Settings } from './settings.ts'
 export const ExactSettings = Settings.extend({
   /** Of all that the server says to a statement. An answer is whole or there is none. */
   answer_bytes_max: z.int().min(1024).max(67_108_864).default(4_194_304),
-  /** Statements at once. */
-  concurrency: z.int().min(1).max(64).default(8),
 })
 export type ExactSettings = z.infer<typeof ExactSettings>
 
