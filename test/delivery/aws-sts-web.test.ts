@@ -54,7 +54,7 @@ describe.skipIf(why !== '')(`aws-sts without a key of AWS, at a Ceph RADOS Gatew
       }
       const works = async (issued: Issued) => (await get(at.session(issued), '7/a')) === 'ok'
       return Promise.resolve({
-        ...{ target: remembering, intent: reports, works },
+        ...{ target: remembering, intent: reports, works, isUnsure: true },
         exists: async (name) => {
           const issued = minted.get(name)
           return issued !== undefined && (await works(issued))

@@ -47,7 +47,7 @@ describe.skipIf(why !== '')(`the aws-sts connector at a Ceph RADOS Gateway${why}
       }
       const works = async (issued: Issued) => (await get(at.session(issued), '7/a')) === 'ok'
       return Promise.resolve({
-        ...{ target: remembering, intent: reports, works },
+        ...{ target: remembering, intent: reports, works, isUnsure: true },
         // A session has no name to ask for; whether it opens anything is what counts.
         exists: async (name) => {
           const issued = minted.get(name)

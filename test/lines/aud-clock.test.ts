@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { expect } from 'vitest'
 import { textIn } from '../../src/cli/member.ts'
 import { isObject, parseTrusted } from '../../src/domain/json.ts'
+import { eventually } from '../scenario/house.ts'
 import { twoBrokers } from './house.ts'
 
 const preloaded = ['shift-clock.ts', 'meter.ts']
@@ -48,8 +49,10 @@ line(
     // Nobody is misled by it, and whoever watches is told.
     for (const at of [0, 1]) {
       const { port = 0 } = w.brokers[at] ?? {}
-      const ready = await fetch(`http://127.0.0.1:${String(port)}/readyz`)
-      expect(await ready.json()).toMatchObject({ failing: 'clock' })
+      await eventually('readyz being told of the clock', async () => {
+        const ready = await fetch(`http://127.0.0.1:${String(port)}/readyz`)
+        return ((await ready.json()) as { failing?: string }).failing === 'clock'
+      })
     }
   },
   { isReady: false, timeout: 90_000 },

@@ -147,7 +147,10 @@ const DECIDING = {
 const ENDINGS = 'confirmed_dead_at end_reason ended_at event_id expires_at'
 const DELIVERING = {
   functions: [
-    ...['ledger.append_issued', ...APPENDING, 'procura.refund_unused', 'procura.sealed_secret'],
+    ...['ledger.append_issued', ...APPENDING],
+    ...['procura.begin_refresh', 'procura.canary_called', 'procura.canary_shown'],
+    ...['procura.drop_token', 'procura.end_refresh', 'procura.refund_unused'],
+    ...['procura.sealed_secret', 'procura.sealed_token', 'procura.store_token'],
   ],
   tables: {
     ...{ epoch: 'SELECT', migration: 'SELECT', stop: 'SELECT' },
