@@ -71,8 +71,7 @@ const TEXTS = { token: [0, 32], manufacturer: [32, 64], model: [64, 80], serial:
 export const tokenInfo = () => Buffer.alloc(INFO_OCTETS)
 
 export function readTokenInfo(info: Buffer) {
-  const text = ([from, to]: readonly [number, number]) =>
-    info.toString('utf8', from, to).replace(/ +$/, '')
+  const text = ([from, to]: readonly [number, number]) => info.toString('utf8', from, to).trimEnd()
   return {
     ...{ token: text(TEXTS.token), manufacturer: text(TEXTS.manufacturer) },
     ...{ model: text(TEXTS.model), serial: text(TEXTS.serial) },

@@ -101,15 +101,22 @@ export function statusOf(error: unknown): number | null {
   return httpStatusCode ?? null
 }
 
-/** The signal's end, and the SDK's own for a connection or an answer that took too long. */
+/**
+ * The signal's end, and the SDK's own for a connection or an answer that took too long. It also calls a
+ * connection so that was cut.
+ */
 export const isLate = (error: unknown) =>
-  error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)
+  error instanceof Error && LATE.includes(error.name) && !CUT.includes(codeOf(error))
+const LATE = ['AbortError', 'TimeoutError']
+const CUT = ['ECONNRESET', 'EPIPE']
 
 /** No connection came about, so that nothing was asked. */
 export function isUnreached(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : null
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'].includes(String(code))
+  const unreached = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']
+  return error instanceof Error && unreached.includes(codeOf(error))
 }
+
+const codeOf = (error: Error) => ('code' in error ? String(error.code) : '')
 
 /** In our words already. */
 class Answered extends Error {}
@@ -120,7 +127,7 @@ export function blurred(error: unknown): Error {
   if (error instanceof Answered || error instanceof Silent) return error
   const status = statusOf(error)
   if (status !== null) return new Answered(`The target answered ${String(status)}`)
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = error instanceof Error ? codeOf(error) : ''
   // A number is the platform's own for a signal that fired.
   const message = `The target: ${/^[A-Z][A-Z0-9_]{1,39}$/.test(code) ? code : 'no answer'}`
   return isBroken(error) || isLate(error) ? new Silent(message) : new Answered(message)
