@@ -21,7 +21,7 @@ export const NOT_CHECKED: readonly (readonly [id: string, why: string])[] = [
     'I6',
     'freezes, and revocations of hops, runs, sponsors and single credentials: the tests of the lines',
   ],
-  ['I8', 'what an upstream received: the proxy is not built'],
+  ['I8', 'what an upstream received: the tests of the lines (PRX)'],
   ['I11', 'a dump of the database, its WAL and traces: the tests of the lines search those'],
   ['I13', 're-evaluation of recorded decisions: `procura why` replays one at a time'],
   ['I15', 'descriptors and memory: `hammer soak` measures them'],
