@@ -41,6 +41,14 @@ export async function aPostgresTarget(at?: TestTarget) {
     /** The login's name at the target, as the superuser sees it. */
     has: async (name: string): Promise<boolean> =>
       (await db.query('select from pg_roles where rolname = $1', [name])).length === 1,
+    /** Of that name, prepared here, or a member of what was: others have theirs at the same server. */
+    rolesWith: async (name: string) =>
+      await db.query(
+        `select r.rolname, r.oid from pg_roles r where r.rolname = any ($1) or exists (
+           select from pg_auth_members m join pg_roles g on g.oid = m.roleid
+           where m.member = r.oid and g.rolname = any ($1)) order by 1`,
+        [[name, admin, read, write]],
+      ),
     async sessionsOf(name: string): Promise<number> {
       const sql = 'select from pg_stat_activity where usename = $1'
       return (await db.query(sql, [name])).length

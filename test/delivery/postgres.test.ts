@@ -171,10 +171,7 @@ describe('what the connector refuses to make', () => {
     ['more connections than one', () => orders({ connection_limit: 2 })],
   ])('is %s, with nothing made', async (_what, make) => {
     const intent = make()
-    const names = [intent.downstreamName, at.read, at.write]
-    // Of those that others make at the same server nothing is said.
-    const there = () =>
-      at.db.query('select rolname, oid from pg_roles where rolname = any ($1) order by 1', [names])
+    const there = () => at.rolesWith(intent.downstreamName)
     const before = await there()
     await expect(issue(intent)).rejects.toThrow(NoEffect)
     expect(await there()).toEqual(before)

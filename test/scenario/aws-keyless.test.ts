@@ -9,31 +9,7 @@ import { checkLeaks } from '../lines/leaks.ts'
 import { freshDatabase, freshTarget, type TestDatabase } from '../pg/database.ts'
 import { type BrokerProcess, startBroker } from './broker.ts'
 import { aHouse, aRun, callers, type House } from './house.ts'
-
-const TOOL = `
-name: reports.read
-title: Read the reports of a customer
-target: reports
-connector: aws-sts
-groups: [reports]
-risk: low
-sender_constraint: none
-arguments:
-  type: object
-  required: [customer]
-  properties: { customer: { type: string, maxLength: 60 } }
-facts: { kind: arguments, fields: { customer: customer } }
-grant:
-  statements:
-    - actions: [s3:GetObject]
-      resources: [{ arn: 'arn:aws:s3:::reports/', argument: customer, then: /* }]
-`
-const RULES = `
-@id("reports-are-read")
-permit (principal, action == Action::"reports.read", resource) when { context.purpose == "reporting" };
-@id("anybody-consents-to-reports")
-permit (principal, action == Action::"consent", resource in ToolGroup::"reports");
-`
+import { RULES, TOOL } from './reports.ts'
 
 let sts: AwsEndpoint
 let database: TestDatabase

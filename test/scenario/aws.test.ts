@@ -13,33 +13,10 @@ import { type CephRgw, startCephRgw, whyNoCephRgw } from '../parts/ceph-rgw.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { type BrokerProcess, startBroker } from './broker.ts'
 import { aHouse, aRun, callers, eventually, type House } from './house.ts'
+import { RULES, TOOL } from './reports.ts'
 
 const why = whyNoCephRgw === null ? '' : `, not run: ${whyNoCephRgw}`
 
-const TOOL = `
-name: reports.read
-title: Read the reports of a customer
-target: reports
-connector: aws-sts
-groups: [reports]
-risk: low
-sender_constraint: none
-arguments:
-  type: object
-  required: [customer]
-  properties: { customer: { type: string, maxLength: 60 } }
-facts: { kind: arguments, fields: { customer: customer } }
-grant:
-  statements:
-    - actions: [s3:GetObject]
-      resources: [{ arn: 'arn:aws:s3:::reports/', argument: customer, then: /* }]
-`
-const RULES = `
-@id("reports-are-read")
-permit (principal, action == Action::"reports.read", resource) when { context.purpose == "reporting" };
-@id("anybody-consents-to-reports")
-permit (principal, action == Action::"consent", resource in ToolGroup::"reports");
-`
 const CONSENT: JsonObject = { tools: ['reports.read'], purpose: 'reporting' }
 const wanting = (customer: string, more: JsonObject = {}) => ({
   ...{ tool: 'reports.read', arguments: { customer, ...more } },
