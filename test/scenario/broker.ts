@@ -73,6 +73,13 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString()
 }
 
+const cleanUps: (() => Promise<void>)[] = []
+
+/** For what brokers use: done when all of them have ended, so that none writes where it is removed. */
+export function afterBrokers(cleanUp: () => Promise<void>): void {
+  cleanUps.push(cleanUp)
+}
+
 afterAll(async () => {
   for (const child of running) {
     child.kill('SIGTERM')
@@ -80,4 +87,5 @@ afterAll(async () => {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     clearTimeout(late)
   }
+  for (const cleanUp of cleanUps) await cleanUp()
 })

@@ -2,7 +2,6 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { type DevIssuer, type PersonName, startDevIssuer } from '../../src/cli/dev/issuer.ts'
 import { prepareOrders } from '../../src/cli/dev/orders.ts'
 import { devTrust, ORDERS_TARGET, SERVICE } from '../../src/cli/dev/trust.ts'
@@ -15,6 +14,7 @@ import { selfAssertion } from '../../src/cli/context.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { createKeys } from '../../src/keys.ts'
+import { afterBrokers } from './broker.ts'
 
 const POLICIES = join(import.meta.dirname, '..', '..', 'policies')
 const ROLE = /\b(orders|customers|archive|payroll)_(read|write|owner)\b/g
@@ -43,7 +43,7 @@ export async function aHouse({ databaseUrl, shop }: HouseOptions): Promise<House
   const dataDir = mkdtempSync(join(tmpdir(), 'procura-scenario-'))
   const keysDir = join(dataDir, 'keys')
   const people = await startDevIssuer({ port: 0 })
-  cleanUps.push(async () => {
+  afterBrokers(async () => {
     await people.stop()
     rmSync(dataDir, { recursive: true, force: true })
   })
@@ -76,11 +76,6 @@ function policiesFor(ending: string, dataDir: string): string {
   )
   return folder
 }
-
-const cleanUps: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
 
 /** Whoever calls the broker at `issuer`. */
 export function callers({ people, serviceKey }: House, issuer: string) {
