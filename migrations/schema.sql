@@ -245,21 +245,22 @@ begin
   -- Where there is enough for all, it is one update. Its condition is looked at again on the very row.
   return query
     with asked as (
-      select r.n, r.decision, d.*
+      select log as tenant, r.n, r.decision, d.*
       from jsonb_to_recordset(rows) as r (n int, decision text, debits jsonb),
         rows from (jsonb_to_recordset(r.debits) as (account text, key text, type text, amount bigint))
           with ordinality as d (account, key, type, amount, nth)
     ), total as (
-      select account, key, type, sum(amount)::bigint as amount from asked group by account, key, type
+      select tenant, account, key, type, sum(amount)::bigint as amount
+      from asked group by tenant, account, key, type
     ), made as (
       update procura.budget b set used = b.used + t.amount from total t
-      where b.tenant = log and b.account = t.account and b.key = t.key and b.type = t.type
+      where b.tenant = t.tenant and b.account = t.account and b.key = t.key and b.type = t.type
         and b.used + t.amount <= b.bound
         and not exists (
           select from total t
           where not exists (
             select from procura.budget b
-            where b.tenant = log and b.account = t.account and b.key = t.key and b.type = t.type
+            where b.tenant = t.tenant and b.account = t.account and b.key = t.key and b.type = t.type
               and b.used + t.amount <= b.bound))
       returning b.account, b.key, b.type, b.bound, b.used - t.amount as used
     ), noted as (

@@ -1,7 +1,7 @@
 /** Consents in the database: `terms` as signed, `uses` as the account has them, status as of now. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { eachOf } from '../db/each.ts'
+import { eachOf, rowsOf } from '../db/each.ts'
 import type { Standing } from '../domain/chain.ts'
 import { type Consent, termsBody, termsOf } from '../domain/consent.ts'
 import type { AgentId, ConsentId, EventId, PersonId } from '../domain/ids.ts'
@@ -102,9 +102,9 @@ export function standingOf(pdp: Pool, tenant: string) {
 const standing = (tenant: string): Rowwise => ({
   name: 'consent_standing',
   text: `select r.n, ${COLUMNS}, p.groups, clock_timestamp() as now
-         from jsonb_to_recordset($1::jsonb) as r (n int, consent text, agent text), ${TABLES}
+         from ${rowsOf('consent text, agent text')}, ${TABLES}
          join procura.person p on p.tenant = c.tenant and p.id = c.sponsor
-         where c.tenant = $2 and c.id = r.consent and (r.agent is null or c.agent = r.agent)`,
+         where c.tenant = r.tenant and c.id = r.consent and (r.agent is null or c.agent = r.agent)`,
   values: [tenant],
 })
 

@@ -11,6 +11,17 @@ const ROWS_MAX = 32
 type Query = ClientBase['query']
 
 /**
+ * The rows of a statement, each with its tenant, `$2`: what is joined to them is found by its key. Were
+ * the tenant a constant there, all that it has would be a way, too, and is taken for a short one while
+ * tables are small.
+ *
+ * @param columns with their types
+ */
+export const rowsOf = (columns: string) =>
+  `(select $2::text as tenant, r.*
+    from jsonb_to_recordset($1::jsonb) as r (n int, ${columns}) limit ${String(ROWS_MAX)}) r`
+
+/**
  * On a connection in a transaction. A row that the statement cannot bear fails it for all, as it
  * fails their transaction.
  */

@@ -1,4 +1,5 @@
 /** Hops in the database: each with all that stands above it, so that one row is enough to act under it. */
+import { rowsOf } from '../db/each.ts'
 import type { Account } from '../domain/accounts.ts'
 import type { Model } from '../domain/agent.ts'
 import type { ChainAuthority } from '../domain/authority.ts'
@@ -50,8 +51,8 @@ export const STATUS = `case
 export const delegationBehind = (tenant: string): Rowwise => ({
   name: 'delegation_behind',
   text: `select r.n, ${COLUMNS}
-         from jsonb_to_recordset($1::jsonb) as r (n int, id text)
-         join procura.delegation d on d.tenant = $2 and d.id = r.id`,
+         from ${rowsOf('id text')}
+         join procura.delegation d on d.tenant = r.tenant and d.id = r.id`,
   values: [tenant],
 })
 

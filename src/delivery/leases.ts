@@ -1,7 +1,7 @@
 /** Leases in the database: opened once, active once, over for ever. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { eachOf } from '../db/each.ts'
+import { eachOf, rowsOf } from '../db/each.ts'
 import type { StopKind as RevocationKind } from '../domain/entry.ts'
 import type { EventId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -104,10 +104,9 @@ const COLUMN_TYPES = `id text, decision_id text, connector text, target text, do
 const opening = (tenant: string): Rowwise => ({
   name: 'lease_open',
   text: `with found as (
-      select r.*, $2 as tenant, clock_timestamp() as now,
+      select r.*, clock_timestamp() as now,
         (select value from procura.epoch where tenant = $2 and kind = 'policy') as policy_epoch
-      from jsonb_to_recordset($1::jsonb)
-        as r (n int, policy bigint, exp timestamptz, ${COLUMN_TYPES})
+      from ${rowsOf(`policy bigint, exp timestamptz, ${COLUMN_TYPES}`)}
     ), looked as (
       select l.*, ${HELD_BY} as stopped from found l
     ), opened as (
@@ -192,9 +191,9 @@ const activating = (tenant: string): Rowwise => ({
   name: 'lease_activate',
   text: `update procura.lease l set state = 'active', updated_at = r.now, event_id = r.event_id,
       expires_at = least(l.expires_at, r.expires_at)
-    from (select r.*, clock_timestamp() as now from jsonb_to_recordset($1::jsonb)
-      as r (n int, id text, event_id text, expires_at timestamptz) offset 0) r
-    where l.tenant = $2 and l.id = r.id and l.state = 'minting'
+    from (select *, clock_timestamp() as now
+          from ${rowsOf('id text, event_id text, expires_at timestamptz')} offset 0) r
+    where l.tenant = r.tenant and l.id = r.id and l.state = 'minting'
       and least(l.expires_at, r.expires_at) > r.now and ${STANDS}
     returning r.n, l.expires_at`,
   values: [tenant],

@@ -1,7 +1,7 @@
 /** What was answered under an `Idempotency-Key`, kept so that it can be told again. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
-import { eachOf } from '../db/each.ts'
+import { eachOf, rowsOf } from '../db/each.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { RequestKey } from '../domain/request.ts'
@@ -36,9 +36,9 @@ export async function isTaken(tx: Tx, tenant: string, key: RequestKey): Promise<
 const found = (tenant: string): Rowwise => ({
   name: 'request_key_find',
   text: `select r.n, k.fingerprint, k.answer
-         from jsonb_to_recordset($1::jsonb) as r (n int, caller text, route text, key text)
+         from ${rowsOf('caller text, route text, key text')}
          join procura.request_key k
-           on k.tenant = $2 and k.caller = r.caller and k.route = r.route and k.key = r.key`,
+           on k.tenant = r.tenant and k.caller = r.caller and k.route = r.route and k.key = r.key`,
   values: [tenant],
 })
 

@@ -1,4 +1,5 @@
 /** Does what a decision rests on still hold, at this very moment? */
+import { rowsOf } from '../db/each.ts'
 import type { Decision } from '../domain/decision.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
@@ -61,14 +62,13 @@ const inForce = (tenant: string): Rowwise => ({
       array(select id from procura.stop where tenant = $2 and id = any (r.rests_on)) as stopped,
       array(select agent from unnest(r.agents) agent
             where not exists (select from procura.agent a
-              where a.tenant = $2 and a.id = agent and a.status = 'active')) as retired,
+              where a.tenant = r.tenant and a.id = agent and a.status = 'active')) as retired,
       array(select scope from procura.freeze where tenant = $2 and lifted_at is null
               and (scope = any (r.scopes) or scope in (
                 select sponsor from procura.agent where tenant = $2 and id = any (r.agents)))) as frozen,
       c.withdrawn_at is not null as is_withdrawn, c.expires_at
-    from jsonb_to_recordset($1::jsonb)
-      as r (n int, consent text, agents text[], rests_on text[], scopes text[])
+    from ${rowsOf('consent text, agents text[], rests_on text[], scopes text[]')}
     cross join epoch e
-    left join procura.consent c on c.tenant = $2 and c.id = r.consent`,
+    left join procura.consent c on c.tenant = r.tenant and c.id = r.consent`,
   values: [tenant],
 })
