@@ -11,7 +11,7 @@ import type { Bench } from './turn.ts'
 
 const SECONDS = 10
 /** Whatever was not ended by then will not be. */
-const ROUNDS_MAX = 60
+const ROUNDS_MAX = 120
 const HEADINGS = [
   'while',
   'asked a second',
@@ -35,16 +35,18 @@ export async function measureOutage(its: Bench, gate: Gate, options: OutageOptio
   const start = () => startContenders(its.world, ['product'], { workers: 1, profile: undefined })
   const table = tableTo(process.stdout)
   const during = async (what: string, contender: Contender) => {
-    const took = await drive(its, contender, rate)
+    const { cells, latencies } = await drive(its, contender, rate)
     const there = await left(side.databaseUrl)
-    table([what, ...took, String(there.due), String(there.logins)])
-    return there
+    table([what, ...cells, String(there.due), String(there.logins)])
+    return { ...there, latencies }
   }
   const untilOver = async (what: string, contender: Contender) => {
     const began = performance.now()
+    const all: number[] = []
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const there = await during(what, contender)
-      if (there.due === 0) return (performance.now() - began) / 1000
+      const { due, latencies } = await during(what, contender)
+      all.push(...latencies)
+      if (due === 0) return { seconds: (performance.now() - began) / 1000, p99: p99Of(all) }
     }
     throw new Error('not all of it was ended')
   }
@@ -52,20 +54,23 @@ export async function measureOutage(its: Bench, gate: Gate, options: OutageOptio
   const crew = await start()
   const [product] = crew.contenders
   if (product === undefined) throw new Error('no broker')
-  let seconds: number
+  let [well, ended] = [NaN, { seconds: NaN, p99: NaN }]
   try {
     for (let warm = 0; warm < 2; warm += 1) await drive(its, product, rate)
-    await during('all is well', product)
+    well = p99Of((await during('all is well', product)).latencies)
     await gate.shut()
     await makeDue(its.world, leases)
     for (let round = 0; round < 3; round += 1) await during('the target is down', product)
     await gate.open()
-    seconds = await untilOver('it is back', product)
+    ended = await untilOver('it is back', product)
     await during('all is well again', product)
   } finally {
     await crew.stop()
   }
-  say(`${String(leases)} logins were ended within ${seconds.toFixed(0)} s of its return`)
+  const against = ({ seconds, p99 }: typeof ended) =>
+    `within ${seconds.toFixed(0)} s; p99 of all mints meanwhile ${p99.toFixed(1)} ms, ` +
+    `${(p99 / well).toFixed(2)} × that of when all was well`
+  say(`${String(leases)} logins were ended ${against(ended)}`)
   if ((await left(side.databaseUrl)).logins > 0) throw new Error('logins are left at the target')
 
   await makeExpired(its.world, 10 * leases)
@@ -74,7 +79,7 @@ export async function measureOutage(its: Bench, gate: Gate, options: OutageOptio
     const [restarted] = again.contenders
     if (restarted === undefined) throw new Error('no broker')
     const took = await untilOver('many ran out meanwhile', restarted)
-    say(`${String(10 * leases)} that had run out were put on record within ${took.toFixed(0)} s`)
+    say(`${String(10 * leases)} that had run out were put on record ${against(took)}`)
     await during('all is well', restarted)
   } finally {
     await again.stop()
@@ -89,15 +94,22 @@ async function drive({ load }: Bench, contender: Contender, rate: number) {
   const order = { kind: 'open', rate, seconds: SECONDS, issuer, runs } as const
   const { mints, seconds, latencies } = await load.drive(order, () => undefined)
   const cpu = ((await contender.server.read()).cpuMicros - before.cpuMicros) / 1000
-  const sorted = [...latencies].sort((one, other) => one - other)
+  const sorted = latencies.toSorted((one, other) => one - other)
   const share = (100 * cpu) / (performance.now() - began)
-  return [
+  const cells = [
     (mints / seconds).toFixed(0),
     quantile(sorted, 0.5).toFixed(1),
     quantile(sorted, 0.99).toFixed(1),
     `${share.toFixed(0)} %`,
   ]
+  return { cells, latencies }
 }
+
+const p99Of = (latencies: readonly number[]) =>
+  quantile(
+    latencies.toSorted((one, other) => one - other),
+    0.99,
+  )
 
 function tableTo(out: NodeJS.WriteStream) {
   const line = (cells: readonly string[]) => out.write(`| ${cells.join(' | ')} |\n`)

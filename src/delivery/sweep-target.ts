@@ -1,5 +1,6 @@
 /** What is due at one target is ended there, a few at a time, and put on record; or put off. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { isOutage } from '../db/outage.ts'
 import type { EndReason } from '../domain/lease.ts'
@@ -18,9 +19,11 @@ import type { Targets } from './targets.ts'
 const LANES = 8
 /** Where there is nothing to be ended, what is left is the record, whose commits they share. */
 const LANES_OF_RECORD = 32
+/** So many are ended as fast as it goes. Of a flood fewer at once, with rests as long: others ask meanwhile. */
+const AT_A_GO = 64
+const FEWER = 4
 /** Less than a claim lasts. */
 const REVOKE_MS = 5000
-const ROUNDS_MAX = 100
 const BACK_OFF_MS = { first: 500, most: 20_000 }
 
 export interface SweepOptions {
@@ -50,15 +53,18 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   const { connector, endsAtOnce = LANES } = options.targets.get(target) ?? {}
   const isAtTarget = connector?.isAtTarget ?? true
   const lanes = isAtTarget ? Math.min(LANES, endsAtOnce) : LANES_OF_RECORD
-  let ended = 0
-  for (let round = 0; round < ROUNDS_MAX && !signal.aborted; round += 1) {
-    const limit = resting.lanes(target, lanes, elapsed())
+  let [ended, tried] = [0, 0]
+  while (!signal.aborted) {
+    const began = performance.now()
+    const isFlood = tried >= AT_A_GO
+    const limit = resting.lanes(target, isFlood ? Math.ceil(lanes / FEWER) : lanes, elapsed())
     if (limit === 0) break
     const claim = randomUUID()
     claims.add(claim)
     try {
       const due = await claimDue(pool, { tenant, target, claim, limit, now })
       const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
+      tried += due.length
       ended += outcomes.filter((outcome) => outcome === 'ended').length
       const isAnswered = outcomes.some((outcome) => outcome !== 'silent')
       if (due.length > 0) resting.note(target, isAnswered, elapsed())
@@ -67,8 +73,13 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
     } finally {
       claims.delete(claim)
     }
+    if (isFlood) await rest(performance.now() - began, signal)
   }
   return ended
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch(() => undefined) // Told to stop, it does not rest.
 }
 
 /** `silent`: its target, or our own record, did not answer; whoever says no has answered. */

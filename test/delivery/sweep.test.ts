@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
-import { createTargets } from '../../src/delivery/targets.ts'
+import { createTargets, type Target } from '../../src/delivery/targets.ts'
 import { now, until, WHO } from './bench.ts'
 import { aWorld, issue, leaves, ORDERS, spend, stateOf, stop, used, type World } from './world.ts'
 
@@ -163,6 +163,30 @@ describe('a sweep', () => {
     expect(world.fake.live.size).toBe(0)
     expect(await ended(world)).toHaveLength(100)
   }, 60_000)
+
+  it('ends what fits in one go eight at once; of a flood two, so that those who ask find room', async () => {
+    const world = await aWorld()
+    for (let n = 0; n < 4; n += 1)
+      await Promise.all(Array.from({ length: 20 }, () => issue(world, ORDERS)))
+    const orders = world.targets.get('orders')
+    if (orders === undefined) throw new Error('no target')
+    const atOnce: number[] = []
+    let running = 0
+    const counted: Target = {
+      ...orders,
+      async revoke(...asked) {
+        atOnce.push((running += 1))
+        await new Promise(setImmediate)
+        const revoked = await orders.revoke(...asked)
+        running -= 1
+        return revoked
+      },
+    }
+    const sweeper = world.aSweeper(new Map([['orders', counted]]))
+    expect(await sweeper.sweepOnce(inSeconds(61))).toBe(80)
+    expect(Math.max(...atOnce.slice(0, 64))).toBe(8)
+    expect(Math.max(...atOnce.slice(64))).toBe(2)
+  })
 
   it('[F20] that lost its claim to another writes nothing', async () => {
     const world = await aWorld()
