@@ -5,7 +5,7 @@ import { createCache } from '../domain/cache.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { delegationBehind, type Registered, registeredOf, type Row } from './store.ts'
 
-const KEPT_MAX = 10_000
+const KEPT_MAX = 4000
 const KEPT_MS = 60_000
 
 export interface BehindOptions {

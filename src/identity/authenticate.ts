@@ -25,7 +25,7 @@ import { createSessions, type Sessions, type SessionsOptions } from './sessions.
 import { trustDomainOf } from './spiffe.ts'
 import { MAX_BYTES } from './third-party.ts'
 
-const SESSIONS_KEPT = 10_000
+const SESSIONS_KEPT = 4000
 
 export interface IdentityOptions extends Pick<
   SessionsOptions,

@@ -13,7 +13,7 @@ import { type InstanceKey, membersOf, readInstanceKey } from './proof-key.ts'
 const MAX_BYTES = 4096
 const LIFE_SECONDS = 60
 const SKEW_SECONDS = 10
-const KEYS_KEPT = 10_000
+const KEYS_KEPT = 4000
 const JTI = /^[A-Za-z0-9._~-]{8,128}$/
 
 /** What the proof has to be about. */

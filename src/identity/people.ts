@@ -19,7 +19,7 @@ const PERSON: Kind = {
   types: [null, 'JWT', 'at+jwt'],
   audiences: 'among',
 }
-const KEPT = 10_000
+const KEPT = 4000
 const KEPT_MS = 60_000
 
 export interface PeopleOptions {
