@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
 import { createBreaker } from '../../src/db/breaker.ts'
 import { createPool } from '../../src/db/connect.ts'
-import { claimDue, targetsDue, tellLeases } from '../../src/delivery/claiming.ts'
+import { claimDue, releaseClaims, targetsDue, tellLeases } from '../../src/delivery/claiming.ts'
+import { newId } from '../../src/domain/ids.ts'
+import { BrokerError } from '../../src/domain/problems.ts'
 import { aWorld, issue, now, ORDERS, stop, WHO } from './world.ts'
 
 it.each([
@@ -51,4 +53,39 @@ it('finds what is due among many that are not', async () => {
     await claimDue(pool, { tenant: 'main', target: 'orders', claim: 'c', limit: 8, now: later }),
   ).toHaveLength(1)
   await pool.end()
+})
+
+it('gives back what was claimed and not ended, to whoever looks next, and nobody else’s', async () => {
+  const world = await aWorld()
+  const pool = world.db.pool('procura_reaper')
+  await issue(world, ORDERS)
+  await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
+  const at = { tenant: 'main', target: 'orders', now: new Date(now().getTime() + 61_000) }
+  const [mine] = await claimDue(pool, { ...at, claim: 'mine', limit: 1 })
+  const [theirs] = await claimDue(pool, { ...at, claim: 'theirs', limit: 1 })
+  expect(await claimDue(pool, { ...at, claim: 'late', limit: 8 })).toEqual([])
+  await releaseClaims(pool, 'main', [])
+  expect(await claimDue(pool, { ...at, claim: 'late', limit: 8 })).toEqual([])
+  await releaseClaims(pool, 'main', ['mine'])
+  const again = await claimDue(pool, { ...at, claim: 'late', limit: 8 })
+  expect(again.map(({ intent }) => intent.lease)).toEqual([mine?.intent.lease])
+  expect(theirs?.intent.lease).not.toBe(mine?.intent.lease)
+})
+
+it('a decision that is refused is used up once; after that whoever tries is told that it was used', async () => {
+  const world = await aWorld()
+  const decision = world.decision({ ...ORDERS, connector: 'vault' })
+  const codeOf = async () => {
+    const refused = await world.cdp
+      .redeem(decision, world.collector.presented)
+      .catch((error: unknown) => error)
+    return refused instanceof BrokerError ? refused.code : refused
+  }
+  expect([await codeOf(), await codeOf()]).toEqual(['internal_error', 'decision_stale'])
+})
+
+it('a lease is told with what binds it, and whose consent it is', async () => {
+  const world = await aWorld()
+  const { lease } = await issue(world, ORDERS)
+  expect(lease).toMatchObject({ senderConstraint: 'none', consent: WHO.consent })
 })
