@@ -68,7 +68,7 @@ export function createDecider(parts: Deciding): Decider {
       })
 
       // Only what is on record is signed, and only what is signed is redeemed.
-      return pdp.rule(recorded)
+      return await pdp.rule(recorded)
     },
 
     async explain(presented, read) {

@@ -1,9 +1,10 @@
 /** The only reader of the environment: read once, validated whole, every mistake told at once. */
 import { join, resolve } from 'node:path'
-import type { TokenUri } from './delivery/pkcs11/uri.ts'
+import { isDeepStrictEqual } from 'node:util'
 import { Secret } from './domain/secret.ts'
 import { type Mistake, readText } from './mistake.ts'
 import { type Peer, peerIn } from './peer-settings.ts'
+import type { SealUri, TokenUri } from './pkcs11/uri.ts'
 import { type Settings, SETTINGS } from './settings.ts'
 import { NOBODY, readTrust, type Trust } from './trust.ts'
 
@@ -24,7 +25,9 @@ export interface Config {
   readonly checkpointsFile: string
   readonly sealKey: Secret | null
   /** Of the delivering side: where the keys are that never leave a token. */
-  readonly sealToken: TokenUri | null
+  readonly sealToken: SealUri | null
+  /** Where those are that sign, of sets that say so. */
+  readonly signerToken: TokenUri | null
   readonly dpopNonce: 'required' | 'optional'
   readonly tenant: string
   readonly securityContact: string | null
@@ -83,7 +86,7 @@ export function loadConfig(
   const trust =
     values.PROCURA_TRUST === undefined ? NOBODY : readTrust(values.PROCURA_TRUST, mistakes)
   const peer = peerIn(values, mistakes)
-  checkSeal(values, mistakes)
+  checkTokens(values, mistakes)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
 
   const dataDir = resolve(values.PROCURA_DATA)
@@ -100,6 +103,7 @@ export function loadConfig(
     checkpointsFile: resolve(values.PROCURA_CHECKPOINTS ?? join(dataDir, 'checkpoints')),
     sealKey: values.PROCURA_SEAL_KEY ?? null,
     sealToken: values.PROCURA_SEAL ?? null,
+    signerToken: values.PROCURA_SIGNER ?? null,
     dpopNonce: values.PROCURA_DPOP_NONCE,
     tenant: values.PROCURA_TENANT,
     securityContact: values.PROCURA_SECURITY_CONTACT ?? null,
@@ -164,10 +168,19 @@ function checkOrigin(issuer: string | undefined, mistakes: Mistake[]): void {
 }
 
 /** Whoever sets it for people's data would believe what is not so. */
-function checkSeal(values: Settings, mistakes: Mistake[]): void {
-  if (values.PROCURA_SEAL === undefined || values.PROCURA_ROLE !== 'pdp') return
-  const problem = 'is of the delivering process, and this one is PROCURA_ROLE=pdp'
-  mistakes.push({ key: 'PROCURA_SEAL', problem, example: 'nothing' })
+function checkTokens(values: Settings, mistakes: Mistake[]): void {
+  const { PROCURA_SEAL: seal, PROCURA_SIGNER: signer, PROCURA_ROLE: role } = values
+  if (seal === undefined) return
+  if (role === 'pdp') {
+    const problem = 'is of the delivering process, and this one is PROCURA_ROLE=pdp'
+    mistakes.push({ key: 'PROCURA_SEAL', problem, example: 'nothing' })
+  }
+  const { object: _, ...token } = seal
+  // One login, one wait for it, one PIN that is shown once.
+  if (signer === undefined || isDeepStrictEqual(token, signer)) return
+  const problem = 'names another token than PROCURA_SEAL, or the same in other words'
+  const example = 'PROCURA_SEAL without its object'
+  mistakes.push({ key: 'PROCURA_SIGNER', problem, example })
 }
 
 function unknownNames(env: NodeJS.ProcessEnv): string[] {

@@ -23,7 +23,9 @@ import { createPdp } from './policy/pdp.ts'
 import { createRevocation } from './revocation/revocation.ts'
 import type { Decoys } from './revocation/decoys.ts'
 import type { Tripped, Tripping } from './revocation/tripping.ts'
+import { lookAt } from './key-renewal.ts'
 import { createTokenRevoker } from './revoking.ts'
+import { watchUsable } from './token.ts'
 import { createWatchedDecider } from './watching.ts'
 import type { Half, Shared } from './house.ts'
 import type { PdpSlices } from './slices.ts'
@@ -66,7 +68,15 @@ export async function createDeciding(slices: PdpSlices, shared: Shared, onStoppe
     ...{ identity, revocation, clock, mintedFor: (of, token) => mintedFor(minted, of, token) },
     roots: { issuer, keys: keys.roots },
   })
+  const { sessions, decisions } = keys
+  const areKeysThere = watchUsable(
+    () => lookAt({ sessions, decisions }),
+    (error) => {
+      shared.report('a key of this side cannot be used', error)
+    },
+  )
   return {
+    areKeysThere,
     ...{ ...thinking, ...books, decider, revocation: { ...revocation, revokeShown } },
     introspect: (service: ProvenService, token: string) => introspect(minted, service, token),
     half: halfOf(slices, shared, { ...thinking, ...books, revocation }),

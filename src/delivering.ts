@@ -6,6 +6,7 @@ import { createConnectors } from './delivery/connectors.ts'
 import { createCredentials } from './delivery/credentials.ts'
 import { createTokens } from './delivery/proxy/tokens.ts'
 import { createVault } from './delivery/seal.ts'
+import type { KeyStore } from './delivery/key-store.ts'
 import type { CheckProof } from './delivery/spending.ts'
 import { createExclusively } from './delivery/exclusively.ts'
 import { createSweeper } from './delivery/sweep.ts'
@@ -18,8 +19,10 @@ import { createLog } from './ledger/log.ts'
 import { NOTHING_TO_SEAL } from './ledger/sealed.ts'
 import type { CdpPools } from './pools.ts'
 import type { Half, Shared } from './house.ts'
-import { refuseUnusable, sealStore, watchUsable } from './seal-store.ts'
+import { lookAt } from './key-renewal.ts'
+import { refuseUnusable, sealStore } from './seal-store.ts'
 import type { CdpSlices } from './slices.ts'
+import { watchUsable } from './token.ts'
 
 export type Delivering = ReturnType<typeof createDelivering>
 
@@ -28,16 +31,14 @@ export type Delivering = ReturnType<typeof createDelivering>
  * @throws Error when a target cannot be used as it is configured
  */
 export function createDelivering(slices: CdpSlices, shared: Shared, checkProof: CheckProof) {
-  const { config, issuer, keys, pools, clock } = slices
+  const { config, issuer, keys, pools, clock, token } = slices
   const { metrics, report, line } = shared
   const { tenant, trust } = config
   const credentials = { issuer, keys: keys.credentials }
   const trouble = (error: unknown) => {
     report('the delivering side will try again', error)
   }
-  const keyStore = sealStore(config, keys.seal, (warning) => {
-    slices.log.error({ warning }, 'a PIN is readable by others')
-  })
+  const keyStore = sealStore(config, keys.seal, token?.using ?? null)
   const sideOf = (side: keyof CdpPools) => {
     const pool = pools[side]
     const secrets = createVault({ tenant, pool, keys: keyStore, looks: side === 'reaper' })
@@ -53,9 +54,7 @@ export function createDelivering(slices: CdpSlices, shared: Shared, checkProof: 
       ledger: createLog({ tenant, pool, door: 'append_issued', sealer: NOTHING_TO_SEAL, line }),
     }
   }
-  const areKeysThere = watchUsable(keyStore, (error) => {
-    report('the seal cannot be used', error)
-  })
+  const areKeysThere = watchKeys(keyStore, keys, shared)
   const [cdpSide, reaping] = [sideOf('cdp'), sideOf('reaper')]
   const sweeper = createSweeper(reaping)
   const tokens = createTokens({
@@ -86,6 +85,17 @@ export function createDelivering(slices: CdpSlices, shared: Shared, checkProof: 
     credentials: createCredentials({ ...cdpSide, credentials, checkProof }),
     proxy: createCalls({ ...cdpSide, clock, tokens, targets: trust.targets, owner: issuer }),
   }
+}
+
+/** What opens the secrets of targets, and what signs. */
+function watchKeys(keyStore: KeyStore, { credentials }: CdpSlices['keys'], { report }: Shared) {
+  const look = async () => {
+    await keyStore.current()
+    await lookAt({ credentials })
+  }
+  return watchUsable(look, (error) => {
+    report('a key of this side cannot be used', error)
+  })
 }
 
 /** What is recorded may be worked on twice; what is handed out is counted once. */

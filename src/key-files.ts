@@ -1,9 +1,17 @@
 /** What the files of the key folder hold: text → keys, or a refusal that does not quote the text. */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { canonical, isObject, type Json, type JsonObject, readJson } from './domain/json.ts'
-import type { KeySet, PublicKey, PublicKeySet, SigningKey } from './domain/jws.ts'
+import {
+  type KeySet,
+  type PublicKey,
+  type PublicKeySet,
+  type SigningKey,
+  signingKey,
+} from './domain/jws.ts'
+import { unavailable } from './domain/problems.ts'
 import { sealKeysOf } from './domain/seal-keys.ts'
 import type { Secret } from './domain/secret.ts'
+import type { Signers } from './pkcs11/signers.ts'
 
 /** One set for each side that signs, told apart by how a `kid` begins. */
 export const SETS = {
@@ -25,12 +33,35 @@ export class KeyError extends Error {
   override readonly name = 'KeyError'
 }
 
-/** @param now when it is to sign; left out, the keys are as they stand in the file */
-export function readSet(text: string, name: SetName, now?: Date): KeySet {
-  return someOf(
-    inTurn(rawKeys(text, name), name, now).map((jwk) => readSigningKey(jwk, name)),
-    name,
-  )
+/**
+ * Those whose tokens are signed when they are on record. What the others sign goes into the record: a
+ * token that thinks would hold up the whole log.
+ */
+export const MAY_BE_IN_TOKEN: readonly SetName[] = ['sessions', 'decisions', 'credentials']
+
+/** The member of ours that says where a key is, instead of `d`; it is not published. */
+export const ELSEWHERE = 'pkcs11'
+
+/** What keys in a token sign with. */
+export type InToken = Pick<Signers, 'at'>
+
+/**
+ * @param now when it is to sign; left out, the keys are as they stand in the file
+ * @param token left out, those that are in one do not sign
+ */
+export function readSet(
+  text: string,
+  name: SetName,
+  now?: Date,
+  token: InToken | null = null,
+): KeySet {
+  const keys = inTurn(rawKeys(text, name), name, now).map((jwk, at) => {
+    const key = readSigningKey(jwk, name, token)
+    const isOver = now !== undefined && at > 0 && startOf(jwk, name) * 1000 <= now.getTime()
+    // What it signed is verified, and nothing more: it need not be there.
+    return isOver ? { ...key, inToken: undefined } : key
+  })
+  return someOf(keys, name)
 }
 
 /** The last that has begun to sign is first, those that will sign are last. */
@@ -61,7 +92,7 @@ export function readPublicSet(text: string, name: SetName): PublicKeySet {
 
 /** Whether a set can sign; of the other side's, only the public half is here. */
 export const holdsPrivate = (text: string, name: SetName): boolean =>
-  rawKeys(text, name).some((jwk) => isObject(jwk) && 'd' in jwk)
+  rawKeys(text, name).some((jwk) => isObject(jwk) && ('d' in jwk || ELSEWHERE in jwk))
 
 function someOf<Key extends { readonly kid: string }>(
   [first, ...others]: readonly Key[],
@@ -83,20 +114,49 @@ export function rawKeys(text: string, name: SetName): Json[] {
   throw wrong(`${name}.json`, 'is not a JWK Set')
 }
 
-function readSigningKey(jwk: Json, name: SetName): SigningKey {
+function readSigningKey(jwk: Json, name: SetName, token: InToken | null): SigningKey {
   const { kid, key } = named(jwk, name)
+  if (ELSEWHERE in key) return readKeyElsewhere(key, kid, name, token ?? noToken(kid))
   const privateKey = keyIn(() => createPrivateKey({ key, format: 'jwk' }), `${name}.json`)
-  return {
-    kid,
-    alg: algorithmOf(privateKey, name),
-    privateKey,
-    publicKey: createPublicKey(privateKey),
+  const alg = algorithmOf(privateKey, name)
+  return signingKey({ kid, alg, privateKey, publicKey: createPublicKey(privateKey) })
+}
+
+function readKeyElsewhere(key: JsonObject, kid: string, name: SetName, token: InToken): SigningKey {
+  if ('d' in key) throw new KeyError(`The key ${kid} is in its file and in a token: take d out`)
+  refuseNotInToken(name)
+  const publicKey = keyIn(() => createPublicKey({ key, format: 'jwk' }), `${name}.json`)
+  const alg = algorithmOf(publicKey, name)
+  if (alg !== 'ES256') throw new KeyError(`The key ${kid} is in a token, and is not P-256`)
+  const { [ELSEWHERE]: uri } = key
+  try {
+    return { kid, alg, publicKey, ...token.at(typeof uri === 'string' ? uri : '', publicKey) }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new KeyError(`The member ${ELSEWHERE} of the key ${kid} ${error.message}`)
   }
+}
+
+/** @throws KeyError for a set that has to be in its file */
+export function refuseNotInToken(name: SetName): void {
+  if (MAY_BE_IN_TOKEN.includes(name)) return
+  const why = 'what it signs goes into the record, and the whole log would wait for the token'
+  throw new KeyError(`Keys of ${name}.json have to be in the file: ${why}`)
+}
+
+function noToken(kid: string): InToken {
+  const none = () =>
+    Promise.reject(
+      unavailable('keys', new KeyError(`The key ${kid} is in a token: name it in PROCURA_SIGNER`)),
+    )
+  return { at: () => ({ sign: none, inToken: { prove: none, look: none } }) }
 }
 
 function readPublicKey(jwk: Json, name: SetName): PublicKey {
   const { kid, key } = named(jwk, name)
-  if ('d' in key) throw new KeyError(`The key ${kid} is private, and of the other side: ${SPLIT}`)
+  if ('d' in key || ELSEWHERE in key) {
+    throw new KeyError(`The key ${kid} is private, and of the other side: ${SPLIT}`)
+  }
   const publicKey = keyIn(() => createPublicKey({ key, format: 'jwk' }), `${name}.json`)
   return { kid, alg: algorithmOf(publicKey, name), publicKey }
 }

@@ -6,6 +6,7 @@ import type { JsonObject } from './domain/json.ts'
 import type { KeySet, PublicKeySet } from './domain/jws.ts'
 import { Secret } from './domain/secret.ts'
 import {
+  type InToken,
   KeyError,
   type LedgerKey,
   octets,
@@ -32,6 +33,8 @@ export interface LoadOptions {
   readonly sealKey?: Secret | null
   /** Of the delivering side: its keys are there, and `seal.key` only opens what is older. */
   readonly sealToken?: object | null
+  /** What keys in a token sign with. */
+  readonly token?: InToken | null
   /** Told when others on this machine can read a key. */
   readonly warn?: (text: string) => void
   /** Which key of a set signs then is its first; left out, the first in its file is. */
@@ -57,7 +60,8 @@ export async function createKeys(dir: string): Promise<string[]> {
 export async function loadKeys(dir: string, options: LoadOptions = {}): Promise<Keys> {
   const { warn = () => undefined } = options
   const read = (name: string) => readKeyFile(join(dir, name), warn)
-  const set = async (name: SetName) => readSet(await read(`${name}.json`), name, options.now)
+  const set = async (name: SetName) =>
+    readSet(await read(`${name}.json`), name, options.now, options.token)
   const [sessions, roots, decisions, credentials, evidence] = [
     await set('sessions'),
     await set('roots'),

@@ -31,7 +31,7 @@ export async function createWhole(slices: PdpSlices & CdpSlices): Promise<House>
   const health = healthOf(slices, shared, {
     ...{ pool: pools.front, others: [pools.pdp, pools.cdp, pools.reaper] },
     ...{ isPolicyHealthy: () => pdp.isHealthy(), signedAt: () => signer.signedAt() },
-    areKeysThere: () => delivering.areKeysThere(),
+    areKeysThere: async () => (await deciding.areKeysThere()) && (await delivering.areKeysThere()),
   })
   const app: House['app'] = (seen) => createApp({ ...front, ...seen })
   return { shared, health, app, halves: [deciding.half, delivering.half] }

@@ -38,6 +38,7 @@ export async function createPdpHouse(slices: PdpSlices): Promise<House> {
     {
       ...{ pool: pools.front, others: [pools.pdp] },
       ...{ isPolicyHealthy: () => pdp.isHealthy(), signedAt: () => signer.signedAt() },
+      areKeysThere: () => deciding.areKeysThere(),
     },
     () => (listener.silentMs() > SILENT_MS ? ['peer'] : []),
   )

@@ -15,8 +15,8 @@ import { watchReadiness } from './health.ts'
 import { keepHouse } from './housekeeping.ts'
 import { createServer } from './http/create-server.ts'
 import type { Log } from './http/front.ts'
-import { type Renew, renewing } from './key-renewal.ts'
-import { loadKeys } from './keys.ts'
+import { type HeldSets, type Renew, renewing } from './key-renewal.ts'
+import { loadKeys, type LoadOptions } from './keys.ts'
 import { DRAIN_MS, endListening, listenAt } from './listening.ts'
 import { createWhole } from './parts.ts'
 import { createPdpHouse } from './pdp-house.ts'
@@ -24,6 +24,7 @@ import { type Ending, openPools, openSome, rolesOf, SIDES_OF } from './pools.ts'
 import type { House } from './house.ts'
 import { loadCdpKeys, loadPdpKeys } from './side-keys.ts'
 import type { Slices } from './slices.ts'
+import { type OpenToken, orReason, tokenOf } from './token.ts'
 
 const HERE = join(import.meta.dirname, '..')
 export const MIGRATIONS = join(HERE, 'migrations')
@@ -65,42 +66,44 @@ interface Starting extends Surroundings {
 /** What each kind of process is made from: its own keys, and connections of its own roles. */
 const HOUSES: Record<Config['role'], (starting: Starting) => Promise<Running>> = {
   async all(starting) {
-    const { config, url } = starting
-    const keys = await loadKeys(config.keysDir, keyOptions(starting))
-    const pools = openPools(url)
-    const renew = renewing(keys, (now) => loadKeys(config.keysDir, { ...config, now }))
-    return await started(starting, { pools, renew, first: pools.front }, async (slices) =>
+    const { keys, ...held } = await keyring(starting, loadKeys)
+    const pools = openPools(starting.url)
+    return await started(starting, { ...held, pools, first: pools.front }, async (slices) =>
       createWhole({ ...slices, keys, pools, contract: contractText() }),
     )
   },
   async pdp(starting) {
-    const { config, url } = starting
-    const keys = await loadPdpKeys(config.keysDir, keyOptions(starting))
-    const pools = openSome(url, SIDES_OF.pdp)
-    const renew = renewing(keys, (now) => loadPdpKeys(config.keysDir, { ...config, now }))
-    return await started(starting, { pools, renew, first: pools.front }, async (slices) => {
+    const { keys, ...held } = await keyring(starting, loadPdpKeys)
+    const pools = openSome(starting.url, SIDES_OF.pdp)
+    return await started(starting, { ...held, pools, first: pools.front }, async (slices) => {
       await refuseOthersRoles(pools.front, rolesOf(SIDES_OF.cdp))
       return await createPdpHouse({ ...slices, keys, pools, contract: contractText() })
     })
   },
   async cdp(starting) {
-    const { config, url } = starting
-    const keys = await loadCdpKeys(config.keysDir, keyOptions(starting))
-    const pools = openSome(url, SIDES_OF.cdp)
-    const renew = renewing(keys, (now) => loadCdpKeys(config.keysDir, { ...config, now }))
-    return await started(starting, { pools, renew, first: pools.cdp }, async (slices) => {
+    const { keys, ...held } = await keyring(starting, loadCdpKeys)
+    const pools = openSome(starting.url, SIDES_OF.cdp)
+    return await started(starting, { ...held, pools, first: pools.cdp }, async (slices) => {
       await refuseOthersRoles(pools.cdp, rolesOf(SIDES_OF.pdp))
       return createCdpHouse({ ...slices, keys, pools })
     })
   },
 }
 
-const keyOptions = ({ config, log }: Starting) => ({
-  ...{ sealKey: config.sealKey, sealToken: config.sealToken },
-  warn: (text: string) => {
-    log.error({ warning: text }, 'a key is readable by others')
-  },
-})
+/** The keys of its folder, and the token that some of them may be in. */
+async function keyring<Sets extends HeldSets>(
+  { config, log }: Starting,
+  load: (dir: string, options: LoadOptions) => Promise<Sets>,
+) {
+  const warn = (warning: string) => {
+    log.error({ warning }, 'a key is readable by others')
+  }
+  const { keysDir, sealKey, sealToken } = config
+  const token = tokenOf(config, warn)
+  const options = { sealKey, sealToken, token: token?.signers ?? null }
+  const keys = await load(keysDir, { ...options, warn })
+  return { keys, token, renew: renewing(keys, (now) => load(keysDir, { ...options, now })) }
+}
 
 const contractText = () => readFileSync(join(HERE, 'openapi.yaml'), 'utf8')
 
@@ -108,21 +111,22 @@ interface Opened {
   readonly pools: Ending
   /** Reads the keys again, which may have been changed since. */
   readonly renew: Renew
+  readonly token: OpenToken | null
   /** The one that answers for the database at the start. */
   readonly first: Pool
 }
 
 async function started(
   starting: Starting,
-  { pools, renew, first }: Opened,
+  { pools, token, renew, first }: Opened,
   make: (slices: Slices) => Promise<House>,
 ): Promise<Running> {
   const { config, issuer, log } = starting
   try {
     await checkDatabase(first)
     const clock = await createHouseClock(first, () => new Date())
-    await renew(clock.now()) // Which key signs is a matter of time, and now there is a clock.
-    const house = await make({ config, issuer, log, clock: clock.now })
+    await orReason(renew(clock.now())) // Which key signs is a matter of time, and now there is a clock.
+    const house = await make({ config, issuer, log, token, clock: clock.now })
     return await serve(house, { ...starting, pools, renew, clock })
   } catch (error) {
     await pools.end()
@@ -164,7 +168,7 @@ async function serve(house: House, serving: Serving): Promise<Running> {
     await listenAt(server, config)
     const looking = [
       { name: 'look at the clock', everyMs: 5000, work: () => clock.check() },
-      { name: 'look at the keys', everyMs: KEYS_MS, work: () => renew(clock.now()) },
+      { name: 'look at the keys', everyMs: KEYS_MS, work: () => orReason(renew(clock.now())) },
     ]
     const chores = [...looking, ...halves.flatMap((half) => half.chores)]
     const keeping = keepHouse(chores, (chore, error) => {

@@ -1,8 +1,8 @@
 /** Every variable that is read: how, why one would set it, and what a right value looks like. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { readTokenUri, type TokenUri } from './delivery/pkcs11/uri.ts'
 import { Secret } from './domain/secret.ts'
+import { readSealUri, readSignerUri } from './pkcs11/uri.ts'
 
 const PORT = 8787
 
@@ -25,12 +25,14 @@ function addresses(list: string, context: z.RefinementCtx): readonly string[] {
   return named
 }
 
-function tokenUri(text: string, context: z.RefinementCtx): TokenUri {
-  try {
-    return readTokenUri(text)
-  } catch (error) {
-    context.addIssue(error instanceof TypeError ? error.message : 'is not valid')
-    return z.NEVER
+function uriAs<T>(read: (text: string) => T) {
+  return (text: string, context: z.RefinementCtx): T => {
+    try {
+      return read(text)
+    } catch (error) {
+      context.addIssue(error instanceof TypeError ? error.message : 'is not valid')
+      return z.NEVER
+    }
   }
 }
 
@@ -99,10 +101,16 @@ export const SETTINGS = {
     example: '32 random bytes as base64url, 43 characters',
   },
   PROCURA_SEAL: {
-    schema: z.string().transform(tokenUri).optional(),
+    schema: z.string().transform(uriAs(readSealUri)).optional(),
     why: 'the token whose keys seal target credentials in place of the seal key (PKCS #11, RFC 7512)',
     example:
       'pkcs11:token=procura;object=seal?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin',
+  },
+  PROCURA_SIGNER: {
+    schema: z.string().transform(uriAs(readSignerUri)).optional(),
+    why: 'the token of the keys that sign, of sets that name keys in a token (PKCS #11, RFC 7512)',
+    example:
+      'pkcs11:token=procura?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin',
   },
   PROCURA_DPOP_NONCE: {
     schema: z.enum(['required', 'optional']).default('required'),

@@ -89,7 +89,8 @@ async function reading(side: keyof typeof FILES, dir: string, options: LoadOptio
   const read = (name: string) => readKeyFile(join(dir, name), warn)
   return {
     read,
-    set: async (name: SetName) => readSet(await read(`${name}.json`), name, options.now),
+    set: async (name: SetName) =>
+      readSet(await read(`${name}.json`), name, options.now, options.token),
     publicSet: async (name: SetName) =>
       readPublicSet(await readKeyFile(join(dir, `${name}.json`), () => undefined), name),
   }

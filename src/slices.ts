@@ -4,12 +4,15 @@ import type { Clock } from './domain/clock.ts'
 import type { Log } from './http/front.ts'
 import type { CdpKeys, PdpKeys } from './side-keys.ts'
 import type { CdpPools, PdpPools } from './pools.ts'
+import type { OpenToken } from './token.ts'
 
 export interface Slices {
   readonly config: Config
   readonly issuer: string
   readonly log: Log
   readonly clock: Clock
+  /** `null`: there is none. */
+  readonly token: OpenToken | null
 }
 
 /** Of the deciding side: nothing that opens a target's credentials, or makes one. */

@@ -35,6 +35,7 @@ describe('a credential request', () => {
 
   it.each([
     { fault: 'the decision cannot be recorded', recorded: [] },
+    { fault: 'the decision cannot be signed', recorded: ['decision'] },
     { fault: 'it was redeemed before', recorded: ['decision'] },
     { fault: 'the target refuses', recorded: ['decision'] },
     { fault: 'the target mints, then times out', recorded: ['decision'] },

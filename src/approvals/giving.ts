@@ -32,7 +32,7 @@ export async function give(
     approvedUntil: isYes ? untilOf(verdict, tx.now) : null,
   }
   const eventId = newId('evt', tx.now)
-  const evidence = signToken('approval', claimsOf(approval, { eventId, now: tx.now }), signer)
+  const evidence = await signToken('approval', claimsOf(approval, { eventId, now: tx.now }), signer)
   const { rowCount } = await tx.query({
     name: 'approval_answer',
     text: `update procura.approval

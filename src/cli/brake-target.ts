@@ -5,12 +5,14 @@ import { brakeRole } from '../delivery/connectors/aws-sts/brake.ts'
 import { Settings } from '../delivery/connectors/aws-sts/settings.ts'
 import { createVault } from '../delivery/seal.ts'
 import { readSet } from '../key-files.ts'
+import { prove } from '../key-renewal.ts'
 import { readKeyFile } from '../keys.ts'
 import { openSealStore, type SealPlace } from '../seal-store.ts'
+import { orReason, tokenOf } from '../token.ts'
 import { poolFor } from './database.ts'
 import { CommandError, EXIT } from './exit.ts'
 
-type Where = Pick<Config, 'databaseUrl' | 'tenant' | 'issuer'> & SealPlace
+type Where = Pick<Config, 'databaseUrl' | 'tenant' | 'issuer' | 'signerToken'> & SealPlace
 interface Braked {
   readonly name: string
   readonly settings: object
@@ -42,8 +44,11 @@ export async function brakeTarget(config: Where, target: Braked): Promise<Date> 
   }
 }
 
-async function identityOf({ issuer, keysDir }: Where, now: Date) {
+async function identityOf(config: Where, now: Date) {
+  const { issuer, keysDir } = config
   if (issuer === null) throw new CommandError('this needs PROCURA_ISSUER', EXIT.usage)
   const text = await readKeyFile(join(keysDir, 'credentials.json'), () => undefined)
-  return { issuer, keys: readSet(text, 'credentials', now) }
+  const keys = readSet(text, 'credentials', now, tokenOf(config)?.signers)
+  await orReason(prove({ credentials: keys }))
+  return { issuer, keys }
 }

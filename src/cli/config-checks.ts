@@ -8,6 +8,7 @@ import type { Config } from '../config.ts'
 import { createConnectors } from '../delivery/connectors.ts'
 import { togetherOf } from '../delivery/target-limits.ts'
 import { createTargets } from '../delivery/targets.ts'
+import { prove } from '../key-renewal.ts'
 import { loadKeys } from '../keys.ts'
 import { contextOf } from '../peer/tls.ts'
 import { inOneLine } from '../policy/findings.ts'
@@ -16,6 +17,7 @@ import { runCases } from '../policy/vet.ts'
 import { rolesOf, SIDES_OF } from '../pools.ts'
 import { openSealStore } from '../seal-store.ts'
 import { loadCdpKeys, loadPdpKeys } from '../side-keys.ts'
+import { orReason, tokenOf } from '../token.ts'
 import { MIGRATIONS } from './home.ts'
 import { countOf, shareOf } from './worker-share.ts'
 
@@ -66,11 +68,14 @@ async function databaseProblems({ databaseUrl, role }: Config): Promise<string[]
 
 const LOADERS = { all: loadKeys, pdp: loadPdpKeys, cdp: loadCdpKeys } as const
 
-async function keyProblems({ keysDir, sealKey, sealToken, role }: Config): Promise<string[]> {
+async function keyProblems(config: Config): Promise<string[]> {
+  const { keysDir, sealKey, sealToken, role } = config
   const problems: string[] = []
   const warn = (text: string) => problems.push(text)
-  await LOADERS[role](keysDir, { sealKey, sealToken, warn })
-  if (role !== 'pdp') await openSealStore({ keysDir, sealKey, sealToken }, warn)
+  const open = tokenOf(config, warn)
+  const how = { sealKey, sealToken, warn, token: open?.signers ?? null, now: new Date() }
+  await orReason(prove(await LOADERS[role](keysDir, how)))
+  if (role !== 'pdp') await openSealStore({ keysDir, sealKey, sealToken }, open?.using ?? null)
   return problems
 }
 

@@ -5,20 +5,31 @@ import type { Pool } from 'pg'
 import { digestOf } from '../domain/digest.ts'
 import { newId } from '../domain/ids.ts'
 import { bySystem } from '../domain/request.ts'
-import { readSet, type SetName } from '../key-files.ts'
+import { readSet, refuseNotInToken, type SetName } from '../key-files.ts'
 import { publicJwks, stageKeyFile } from '../keys.ts'
 import { createLog } from '../ledger/log.ts'
 import { NOTHING_TO_SEAL } from '../ledger/sealed.ts'
-import { type KeyState, statesOf, withNewKey, withoutEnded } from '../rotation.ts'
+import {
+  isLastInToken,
+  keyInToken,
+  type KeyState,
+  statesOf,
+  withNewKey,
+  withoutEnded,
+} from '../rotation.ts'
+import { orReason, tokenOf } from '../token.ts'
 import { poolFor, type WithDatabase } from './database.ts'
+import { CommandError, EXIT } from './exit.ts'
 
-type At = Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir'>
+type At = Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir' | 'signerToken'>
+export type Place = 'file' | 'token'
 
 /** Apart from the locks of the log, its signer, the migrations and targets. */
 const LOCK = 6971
 
 export interface Announced {
   readonly kid: string
+  readonly place: Place
   readonly signsFrom: Date
 }
 
@@ -26,27 +37,49 @@ export interface Announced {
  * Puts a new key into a set, to sign in so many seconds. May be killed at any moment: the file is the
  * old one or the new one, and what was recorded and did not come about is recorded again by the next.
  *
- * @throws KeyError when the file is not one of private keys
+ * @param how `to`: where it is made; left out, where the last one is
+ * @throws KeyError when the file is not one of private keys, or has to have all of its own; TokenProblem
  */
-export async function rotateSet(at: At, name: SetName, seconds: number): Promise<Announced> {
+export async function rotateSet(
+  at: At,
+  name: SetName,
+  { seconds, to }: { readonly seconds: number; readonly to?: Place | undefined },
+): Promise<Announced> {
   return await changing(at, async (pool, now) => {
     const path = join(at.keysDir, `${name}.json`)
     const before = await readFile(path, 'utf8')
+    readSet(before, name)
+    const place = to ?? (isLastInToken(before, name) ? 'token' : 'file')
+    const made = place === 'token' ? await inToken(at, name) : undefined
     const signsFrom = new Date(now.getTime() + seconds * 1000)
-    const { text, ...announced } = withNewKey(before, name, signsFrom)
+    const { text, ...announced } = withNewKey(before, name, signsFrom, made)
     await change({ ...at, pool, name, path, before, text }, [announced.kid], 'rotated')
-    return announced
+    return { ...announced, place }
   })
 }
 
-/** Takes out of a set what ended. @returns their names. @throws KeyError */
-export async function pruneSet(at: At, name: SetName): Promise<readonly string[]> {
+/** A pair of which no file ever knows, should this be killed, is of no use to anybody. */
+async function inToken(at: At, name: SetName) {
+  refuseNotInToken(name)
+  const signers = tokenOf(at)?.signers ?? null
+  if (signers === null) throw new CommandError('this needs PROCURA_SIGNER', EXIT.usage)
+  return keyInToken(name, await orReason(signers.make(`procura-${name}`)))
+}
+
+export interface Pruned {
+  readonly gone: readonly string[]
+  /** What names the private halves that are still in a token. */
+  readonly left: readonly string[]
+}
+
+/** Takes out of a set what ended. @throws KeyError */
+export async function pruneSet(at: At, name: SetName): Promise<Pruned> {
   return await changing(at, async (pool, now) => {
     const path = join(at.keysDir, `${name}.json`)
     const before = await readFile(path, 'utf8')
-    const { text, gone } = withoutEnded(before, name, now)
+    const { text, gone, left } = withoutEnded(before, name, now)
     if (gone.length > 0) await change({ ...at, pool, name, path, before, text }, gone, 'retired')
-    return gone
+    return { gone, left }
   })
 }
 

@@ -6,10 +6,11 @@ import { type AgentId, type CredentialId, isId, newId, type PersonId } from '../
 import type { Signer } from '../domain/jws.ts'
 import { holdsPrivate, readSet } from '../key-files.ts'
 import { readKeyFile } from '../keys.ts'
+import { orReason, tokenOf, type TokenPlace } from '../token.ts'
 import { poolFor, type WithDatabase } from './database.ts'
 import { CommandError, EXIT } from './exit.ts'
 
-type At = Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir'>
+type At = Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir'> & Pick<TokenPlace, 'signerToken'>
 
 export interface Wanted {
   readonly issuer: string
@@ -29,7 +30,8 @@ export async function plantDecoy(at: At, wanted: Wanted, now: Date): Promise<Dec
   return await withPool(at, async (pool) => {
     const holder = await holderOf(pool, at.tenant, wanted.holder)
     const { sponsor, agent = newId('agt', now) } = holder
-    const decoy = makeDecoy(signer, { sponsor, agent, audience, tool, purpose, seconds }, now)
+    const terms = { sponsor, agent, audience, tool, purpose, seconds }
+    const decoy = await orReason(makeDecoy(signer, terms, now))
     const place = { kind: holder.kind, holder: wanted.holder, label }
     await plant({ tenant: at.tenant, pool }, decoy, place)
     return decoy
@@ -59,13 +61,13 @@ export async function decoysIn(at: At): Promise<DecoyRow[]> {
 }
 
 /** The delivering side's folder has them; the other side's has their public half. */
-async function signerOf({ keysDir }: At, issuer: string, now: Date): Promise<Signer> {
-  const text = await readKeyFile(join(keysDir, 'credentials.json'), () => undefined)
+async function signerOf(at: At, issuer: string, now: Date): Promise<Signer> {
+  const text = await readKeyFile(join(at.keysDir, 'credentials.json'), () => undefined)
   if (!holdsPrivate(text, 'credentials')) {
     const fix = 'name the folder of the side that delivers with PROCURA_KEYS'
     throw new CommandError(`credentials are not signed with this folder: ${fix}`, EXIT.usage)
   }
-  return { issuer, keys: readSet(text, 'credentials', now) }
+  return { issuer, keys: readSet(text, 'credentials', now, tokenOf(at)?.signers) }
 }
 
 interface Holder {

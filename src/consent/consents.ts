@@ -74,7 +74,7 @@ export function createConsents(options: ConsentsOptions): Consents {
       const refused = await options.mayConsent(person.person, terms, now)
       if (refused !== null) throw denied(refused)
       const { value } = await ledger.record(by.key, async (tx) => {
-        const made = make(options, { person, terms, by }, tx.now)
+        const made = await make(options, { person, terms, by }, tx.now)
         await insertConsent(tx, tenant, made.given)
         await options.openAccounts(tx, made.given.consent.id, authorityOf(terms).constraints)
         return { entries: [made.entry], value: made.given, answer: { id: made.given.consent.id } }
@@ -125,7 +125,7 @@ interface Wanted {
 }
 
 /** The consent, the token that proves it, and its entry, which keeps what the sponsor was shown. */
-function make({ signer }: ConsentsOptions, { person, terms, by }: Wanted, now: Date) {
+async function make({ signer }: ConsentsOptions, { person, terms, by }: Wanted, now: Date) {
   const consent: Consent = {
     id: newId('con', now),
     sponsor: person.person.id,
@@ -136,7 +136,7 @@ function make({ signer }: ConsentsOptions, { person, terms, by }: Wanted, now: D
     createdAt: now,
   }
   const eventId: EventId = newId('evt', now)
-  const consentJwt = signEvidence(consent, signer)
+  const consentJwt = await signEvidence(consent, signer)
   const { address, userAgent } = by.origin
   const entry: LedgerEntry = {
     type: 'consent_granted',

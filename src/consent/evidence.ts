@@ -4,7 +4,10 @@ import { type Digest, sha256 } from '../domain/digest.ts'
 import { type Signer, signToken } from '../domain/jws.ts'
 
 /** The sponsor's own sign-in stands behind it, hence `session`. */
-export function signEvidence({ id, sponsor, terms, ...rest }: Consent, signer: Signer): string {
+export async function signEvidence(
+  { id, sponsor, terms, ...rest }: Consent,
+  signer: Signer,
+): Promise<string> {
   const claims = {
     sub: sponsor,
     jti: id,
@@ -14,7 +17,7 @@ export function signEvidence({ id, sponsor, terms, ...rest }: Consent, signer: S
     terms_hash: rest.termsHash,
     method: 'session',
   }
-  return signToken('consent', claims, signer)
+  return await signToken('consent', claims, signer)
 }
 
 /** SHA-256 of what was signed: header and payload. */

@@ -53,7 +53,7 @@ export async function openRoot(
   const iat = Math.floor(tx.now.getTime() / 1000)
   const exp = Math.min(iat + secondsMax, Math.floor(consent.terms.expiresAt.getTime() / 1000))
   const jti = randomUUID()
-  const token = signToken('root', claimsOf(wanted, { jti, iat, exp }), signer)
+  const token = await signToken('root', claimsOf(wanted, { jti, iat, exp }), signer)
   const tokenHash = sha256(token.slice(0, token.lastIndexOf('.')))
   const expiresAt = new Date(exp * 1000)
   const eventId = newId('evt', tx.now)

@@ -92,7 +92,7 @@ export async function plant(
  * A token as `connectors/jwt.ts` mints them, of no lease, for no call that there is and bound to a key
  * that nobody has: whoever asks us, or checks the proof or the arguments, refuses it.
  */
-export function makeDecoy(signer: Signer, terms: DecoyTerms, now: Date): Decoy {
+export async function makeDecoy(signer: Signer, terms: DecoyTerms, now: Date): Promise<Decoy> {
   const { sponsor, agent, audience, tool, purpose, seconds } = terms
   const id = newId('crd', now)
   const iat = Math.floor(now.getTime() / 1000)
@@ -104,6 +104,6 @@ export function makeDecoy(signer: Signer, terms: DecoyTerms, now: Date): Decoy {
     cnf: { jkt: nobodys() },
     authorization_details: [{ ...call, locations: [audience] }],
   }
-  const token = new Secret(signToken('credential', claims, signer))
+  const token = new Secret(await signToken('credential', claims, signer))
   return { id, token, expiresAt: new Date((iat + seconds) * 1000) }
 }

@@ -38,8 +38,22 @@ export interface PublicKey {
   readonly alg: 'ES256' | 'Ed25519'
   readonly publicKey: KeyObject
 }
+/** Signs, and does not say with what. */
 export interface SigningKey extends PublicKey {
-  readonly privateKey: KeyObject
+  /**
+   * ES256 as P1363. With a key in a file it is there at once.
+   *
+   * @throws BrokerError `unavailable` `keys` where the key is in a token, which does not sign
+   */
+  sign(octets: Buffer): Buffer | Promise<Buffer>
+  /** Of a key in a token that signs, or will. */
+  readonly inToken?: InToken | undefined
+}
+export interface InToken {
+  /** Once: it is there, nobody has it, and it signs what the public half verifies. @throws as `sign` */
+  prove(): Promise<void>
+  /** It is there now. @throws as `sign` */
+  look(): Promise<void>
 }
 /** Signs with the first; verifies with any. */
 export type KeySet = readonly [SigningKey, ...SigningKey[]]
@@ -49,6 +63,13 @@ export type PublicKeySet = readonly [PublicKey, ...PublicKey[]]
 /** Why a token was not accepted; for the log, never for the caller. */
 export class JwsError extends Error {
   override readonly name = 'JwsError'
+}
+
+/** A key that is in our memory. */
+export function signingKey(key: PublicKey & { readonly privateKey: KeyObject }): SigningKey {
+  const { kid, alg, publicKey, privateKey } = key
+  const how = { key: privateKey, ...P1363 }
+  return { kid, alg, publicKey, sign: (octets) => signBytes(digestOf(alg), octets, how) }
 }
 
 export interface Verifier {
@@ -62,18 +83,21 @@ export interface Signer extends Verifier {
 /**
  * Signs `claims` as a token of this kind. `iss` and, for all that is not for others, `aud` are set
  * here, so that no caller can choose them.
+ *
+ * @throws BrokerError `unavailable` `keys`
  */
-export function signToken(kind: Signed, claims: JsonObject, { issuer, keys }: Signer): string {
+export async function signToken(
+  kind: Signed,
+  claims: JsonObject,
+  { issuer, keys }: Signer,
+): Promise<string> {
   const { typ, issuer: suffix, audience } = KINDS[kind]
   const [key] = keys
   const payload: JsonObject = { ...claims, iss: issuer + suffix }
   if (audience !== null) payload['aud'] = issuer + audience
   const header = encode(canonical({ alg: key.alg, kid: key.kid, typ }))
   const input = `${header}.${encode(canonical(payload))}`
-  const signature = signBytes(digestOf(key.alg), Buffer.from(input), {
-    key: key.privateKey,
-    ...P1363,
-  })
+  const signature = await key.sign(Buffer.from(input))
   return `${input}.${signature.toString('base64url')}`
 }
 

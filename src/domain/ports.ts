@@ -69,7 +69,8 @@ export interface Deciding {
   pdp: {
     read(request: CredentialRequest): ToolCall
     decide(chain: Chain, question: Question): Promise<Decision>
-    rule(recorded: Recorded<Settled>): Ruling
+    /** Throws `unavailable` where it could not be signed. */
+    rule(recorded: Recorded<Settled>): Promise<Ruling>
   }
   /** Read inside the transaction: a stop acknowledged before it commits is obeyed. */
   revocation: {

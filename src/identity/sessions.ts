@@ -88,7 +88,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const whose = { sponsor: principal, consent, agent: id, jkt, model: wanted.model }
       const claims = claimsOf(issuer, { ...value, ...whose })
       return {
-        accessToken: new Secret(signToken('session', claims, signer)),
+        accessToken: new Secret(await signToken('session', claims, signer)),
         expiresInSeconds: exp - iat,
         ...{ authority, consent, instance: value.instance, root },
         delegation: leafOf(path).delegation,

@@ -52,7 +52,7 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   /** Throws `unknown_tool`, `unknown_purpose`, `arguments_invalid`; 503 without a policy set. */
   read(request: CredentialRequest): ToolCall
   decide(chain: Chain, question: Question): Promise<Decision>
-  rule(recorded: Recorded<Settled>): Ruling
+  rule(recorded: Recorded<Settled>): Promise<Ruling>
   /**
    * Why this sponsor may not hand these tools on, or `null`. Throws `unknown_tool` for a pattern that
    * covers no declared tool, `unknown_purpose`, `policy_error`.
@@ -104,9 +104,9 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
       new Promise((resolve) => {
         resolve(decide(inForce(), chain, question))
       }),
-    rule(recorded) {
+    async rule(recorded) {
       const { answer } = recorded.value.decision
-      if (answer.kind === 'allow') return { kind: 'allow', signed: sign(recorded, signer) }
+      if (answer.kind === 'allow') return { kind: 'allow', signed: await sign(recorded, signer) }
       return toldOf(recorded.value)
     },
     mayConsent: (sponsor, terms, now) =>

@@ -3,14 +3,28 @@ import { actOf, chainClaim, leafOf } from '../domain/chain.ts'
 import type { Settled, SignedDecision } from '../domain/decision.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { signToken, type Signer } from '../domain/jws.ts'
+import { BrokerError } from '../domain/problems.ts'
 import type { Recorded } from '../domain/recorded.ts'
 
 /** Seconds from the reading of the chain, by the database's clock, to the end of the decision. */
 const LIFE_SECONDS = 60
 
-export function sign({ value }: Recorded<Settled>, signer: Signer): SignedDecision {
-  return signToken('decision', claimsOf(value, signer.issuer), signer) as SignedDecision
+/**
+ * @throws BrokerError `unavailable` `keys`: it stays on record, nobody redeems it, and what it spent is
+ *   given back when its time is over
+ */
+export async function sign({ value }: Recorded<Settled>, signer: Signer): Promise<SignedDecision> {
+  try {
+    const token = await signToken('decision', claimsOf(value, signer.issuer), signer)
+    return token as SignedDecision
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    const shown = { ...error.shown, decision: value.decision.id, fix: ASK_ANEW }
+    throw new BrokerError(error.code, { cause: error.cause, message: error.message, shown })
+  }
 }
+
+const ASK_ANEW = 'Ask again after Retry-After, with a new Idempotency-Key; nothing was issued'
 
 function claimsOf({ decision, revocationEpoch }: Settled, issuer: string): JsonObject {
   const { answer, grant, chain, call, level, approval } = decision

@@ -169,7 +169,11 @@ it('[TM-1] over their line nothing is decided but what an agent itself has asked
   // A session that they sign themselves, with the only key they have.
   const keys = await loadCdpKeys(join(split.keysDir, 'cdp'))
   const iat = Math.floor(Date.now() / 1000)
-  const forged = signToken('session', { iat, exp: iat + 60 }, { issuer, keys: keys.credentials })
+  const forged = await signToken(
+    'session',
+    { iat, exp: iat + 60 },
+    { issuer, keys: keys.credentials },
+  )
   const withForged = presented({ authorization: `DPoP ${forged}`, dpop: 'x.y.z' })
   expect(await codeOf(line.decide(withForged))).toBe('invalid_token')
 

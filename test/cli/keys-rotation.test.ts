@@ -73,6 +73,20 @@ it('a rotation is told, listed and on record, and says no private word', async (
   for (const [, secret = ''] of secrets) expect(told + listed + shown).not.toContain(secret)
 })
 
+it('no key is made in a token where none can be, and nothing changes', async () => {
+  const { env, changes, kidsIn } = await aPlace()
+  for (const { what, code, told } of [
+    { what: ['roots'], code: 1, told: 'Keys of roots.json have to be in the file: what it signs' },
+    { what: ['credentials'], code: 2, told: 'this needs PROCURA_SIGNER' },
+    { what: ['sessions', 'seal'], code: 2, told: 'where the seal is made is said by PROCURA_SEAL' },
+  ]) {
+    const ran = await procura(['keys', 'rotate', ...what, '--to', 'token'], { env })
+    expect([ran.code, ran.stderr]).toEqual([code, expect.stringContaining(told)])
+  }
+  expect(await changes()).toEqual([])
+  expect(kidsIn('credentials')).toHaveLength(1)
+})
+
 it('what is no set, no moment, or without a database is refused before anything is changed', async () => {
   const { env, kidsIn } = await aPlace()
   for (const args of [['nothing'], ['sessions', '--in', '1'], ['sessions', '--in', 'soon'], []]) {

@@ -89,7 +89,5 @@ it('a seal in a token asks for the package that it needs; whoever has none does 
   })
   expect(code).toBe(1)
   const { koffi = '' } = manifest().optionalDependencies
-  expect(stderr).toContain(
-    `a seal in a token needs the package koffi: npm install koffi@${koffi}\n`,
-  )
+  expect(stderr).toContain(`a key in a token needs the package koffi: npm install koffi@${koffi}\n`)
 })

@@ -2,19 +2,19 @@ import { generateKeyPairSync } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { termsBody } from '../../src/domain/consent.ts'
 import { sha256 } from '../../src/domain/digest.ts'
-import { readToken, type Signer } from '../../src/domain/jws.ts'
+import { readToken, type Signer, signingKey } from '../../src/domain/jws.ts'
 import { evidenceHashOf, signEvidence } from '../../src/consent/evidence.ts'
 import { aConsent, NOW } from '../fakes/settled.ts'
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const signer: Signer = {
   issuer: 'https://broker.example',
-  keys: [{ kid: 'evd-1', alg: 'ES256', ...pair }],
+  keys: [signingKey({ kid: 'evd-1', alg: 'ES256', ...pair })],
 }
 
-it('the token that proves a consent says who agreed to what, from when until when', () => {
+it('the token that proves a consent says who agreed to what, from when until when', async () => {
   const consent = aConsent({ createdAt: new Date(NOW.getTime() + 999) })
-  const { claims } = readToken('consent', signEvidence(consent, signer), signer, { now: NOW })
+  const { claims } = readToken('consent', await signEvidence(consent, signer), signer, { now: NOW })
   expect(claims).toMatchObject({
     ...{ sub: consent.sponsor, jti: consent.id, iat: NOW.getTime() / 1000 },
     ...{ exp: consent.terms.expiresAt.getTime() / 1000, method: 'session' },
@@ -22,8 +22,8 @@ it('the token that proves a consent says who agreed to what, from when until whe
   })
 })
 
-it('its hash is of header and payload: a signature made anew is the same evidence', () => {
-  const [head = '', body = ''] = signEvidence(aConsent(), signer).split('.')
+it('its hash is of header and payload: a signature made anew is the same evidence', async () => {
+  const [head = '', body = ''] = (await signEvidence(aConsent(), signer)).split('.')
   expect(evidenceHashOf(`${head}.${body}.one`)).toBe(sha256(`${head}.${body}`))
   expect(evidenceHashOf(`${head}.${body}.another`)).toBe(sha256(`${head}.${body}`))
 })

@@ -51,7 +51,7 @@ export async function aPublishedIssuer(): Promise<PublishedIssuer> {
   }
 }
 
-function certificateOf({ keys: [{ privateKey }] }: Signer): X509Certificate {
+function certificateOf({ privateKey }: ReturnType<typeof aSigner>): X509Certificate {
   const dir = mkdtempSync(join(tmpdir(), 'procura-x5c-'))
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   try {

@@ -20,7 +20,7 @@ describe('what the broker says of itself to STS', () => {
       ...{ now: now(), audience: AUDIENCE },
     }).claims
     const speaker = { identity: world.credentialKeys, clock: now }
-    const said = identityToken(speaker, claims).reveal()
+    const said = (await identityToken(speaker, claims)).reveal()
     const call = { tool: 'payments.refund', argsHash: ARGS, dpop: null }
     expect(await world.introspect(payments, said)).toBeNull()
     await expect(

@@ -50,7 +50,7 @@ const sweep = async () => {
 /** A session that is issued and on record. */
 async function issue(ttl_seconds = 60) {
   const { cdp } = parts
-  const signed = world.decision({
+  const signed = await world.decision({
     ...{ target: 'reports', connector: 'aws-sts', permissions: toRead('7'), ttl_seconds },
     sender_constraint: 'none',
   })
@@ -113,7 +113,7 @@ describe.skipIf(why !== '')(`a session of a lease, at a Ceph RADOS Gateway${why}
   })
 
   it('is taken back when its issuance cannot be recorded', async () => {
-    const signed = world.decision({
+    const signed = await world.decision({
       ...{ target: 'reports', connector: 'aws-sts', permissions: toRead('7'), ttl_seconds: 60 },
       sender_constraint: 'none',
     })

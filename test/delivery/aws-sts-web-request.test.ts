@@ -6,7 +6,7 @@ import { NoEffect } from '../../src/delivery/connector.ts'
 import { within } from '../../src/delivery/deadline.ts'
 import { subjectToken } from '../../src/delivery/proxy/subject.ts'
 import { sha256 } from '../../src/domain/digest.ts'
-import { readToken, type Signer } from '../../src/domain/jws.ts'
+import { readToken, type Signer, signingKey } from '../../src/domain/jws.ts'
 import type { Intent } from '../../src/domain/lease.ts'
 import { type AwsEndpoint, anAwsEndpoint, failure, session, xml } from '../fakes/aws-endpoint.ts'
 import { createConnectors } from '../../src/delivery/connectors.ts'
@@ -96,8 +96,8 @@ describe('what STS is sent by a broker without a key', () => {
     expect(payload.aud).toBe('https://sts.gateway.example')
   })
 
-  it('[AUT-15] is of an issuer of its own: what is said of a lease to others is no such token', () => {
-    const said = subjectToken(intentFor('7'), 'sts.amazonaws.com', signer, new Date())
+  it('[AUT-15] is of an issuer of its own: what is said of a lease to others is no such token', async () => {
+    const said = await subjectToken(intentFor('7'), 'sts.amazonaws.com', signer, new Date())
     const at = { now: new Date(), audience: 'sts.amazonaws.com' }
     expect(() => readToken('identity', said, signer, at)).toThrow('iss')
     expect(readToken('subject', said, signer, at).claims).toMatchObject({
@@ -107,7 +107,10 @@ describe('what STS is sent by a broker without a key', () => {
 
   it('is nothing where the key that signs is none that STS takes', async () => {
     const pair = generateKeyPairSync('ed25519')
-    const other: Signer = { issuer: ISSUER, keys: [{ kid: 'k-2', alg: 'Ed25519', ...pair }] }
+    const other: Signer = {
+      issuer: ISSUER,
+      keys: [signingKey({ kid: 'k-2', alg: 'Ed25519', ...pair })],
+    }
     await expect(issue(intentFor('7'), {}, other)).rejects.toThrow(NoEffect)
     expect(endpoint.asked).toHaveLength(0)
   })

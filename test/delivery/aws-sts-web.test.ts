@@ -131,16 +131,16 @@ describe.skipIf(why !== '')(`aws-sts without a key of AWS, at a Ceph RADOS Gatew
       'procura:reports:revoker',
       'sts.amazonaws.com',
     ]
-    const said = (of: object = {}, identity: Signer = published.signer, clock = now) =>
-      identityToken({ identity, clock }, { sub: SESSION, aud: AWS, ...of }).reveal()
+    const said = async (of: object = {}, identity: Signer = published.signer, clock = now) =>
+      (await identityToken({ identity, clock }, { sub: SESSION, aud: AWS, ...of })).reveal()
     const earlier = () => new Date(now().getTime() - 3_600_000)
 
     it('what is said for this role, and for the other what is said for that', async () => {
-      expect(await at.shown(said())).toBe('ok')
-      expect(await at.shown(said({ sub: REVOKER }), at.revoker)).toBe('ok')
+      expect(await at.shown(await said())).toBe('ok')
+      expect(await at.shown(await said({ sub: REVOKER }), at.revoker)).toBe('ok')
     })
 
-    it.each<[string, () => string]>([
+    it.each<[string, () => Promise<string>]>([
       ['said for another target', () => said({ sub: 'procura:others' })],
       ['said for the role that ends sessions', () => said({ sub: REVOKER })],
       ['said to somebody else', () => said({ aud: 'https://payments.example' })],
@@ -150,17 +150,17 @@ describe.skipIf(why !== '')(`aws-sts without a key of AWS, at a Ceph RADOS Gatew
       // Under the same key, with whatever claims: it is of another issuer.
       ['a minted credential with all that is demanded', () => minted({ sub: SESSION, aud: AWS })],
     ])('nothing that was %s', async (_what, token) => {
-      expect(await at.shown(token())).toBe(403)
+      expect(await at.shown(await token())).toBe(403)
     })
 
     it('nothing that makes sessions where they are ended', async () => {
-      expect(await at.shown(said(), at.revoker)).toBe(403)
+      expect(await at.shown(await said(), at.revoker)).toBe(403)
     })
 
     const issuer = () => published.signer.issuer
-    const minted = (claims: Record<string, string>) => {
+    const minted = async (claims: Record<string, string>) => {
       const iat = Math.floor(now().getTime() / 1000)
-      return signToken('credential', { ...claims, iat, exp: iat + 60 }, published.signer)
+      return await signToken('credential', { ...claims, iat, exp: iat + 60 }, published.signer)
     }
   })
 

@@ -1,5 +1,5 @@
 /** Intents, decisions and keys as the delivering side gets them: right, or wrong in one way. */
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { downstreamName } from '../../src/delivery/claims.ts'
 import type { ConnectorsOptions } from '../../src/delivery/connectors.ts'
@@ -7,7 +7,7 @@ import { digestOf, sha256 } from '../../src/domain/digest.ts'
 import type { SignedDecision } from '../../src/domain/decision.ts'
 import { newId } from '../../src/domain/ids.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
-import { type Signer, signToken } from '../../src/domain/jws.ts'
+import { type Signer, signingKey, signToken } from '../../src/domain/jws.ts'
 import type { Intent } from '../../src/domain/lease.ts'
 import type { Presented } from '../../src/domain/request.ts'
 
@@ -15,9 +15,11 @@ export const ISSUER = 'https://broker.example'
 export const AUDIENCE = 'https://payments.example'
 export const ARGS = sha256('args')
 
-export function aSigner(): Signer {
+export function aSigner(): Signer & { readonly privateKey: KeyObject } {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return { issuer: ISSUER, keys: [{ kid: 'k-1', alg: 'ES256', ...pair }] }
+  const keys = [signingKey({ kid: 'k-1', alg: 'ES256', ...pair })] as const
+  // For whoever makes a certificate of it.
+  return { issuer: ISSUER, keys, privateKey: pair.privateKey }
 }
 
 /** The key of an agent's instance, and a request that carries a proof by it. */
@@ -46,8 +48,12 @@ export const WHO = {
   consent: newId('con', now()),
 }
 
-export function aDecision(signer: Signer, jkt: string, of: JsonObject = {}): SignedDecision {
-  return signToken('decision', decisionClaims(jkt, of), signer) as SignedDecision
+export async function aDecision(
+  signer: Signer,
+  jkt: string,
+  of: JsonObject = {},
+): Promise<SignedDecision> {
+  return (await signToken('decision', decisionClaims(jkt, of), signer)) as SignedDecision
 }
 
 export function decisionClaims(jkt: string, of: JsonObject = {}): JsonObject {

@@ -22,7 +22,7 @@ describe('redeeming a decision', () => {
   it('[WAL-05] lets one of fifty in, over two processes', async () => {
     const world = await aWorld()
     const other = world.aReplica()
-    const signed = world.decision()
+    const signed = await world.decision()
     const attempts = Array.from({ length: 50 }, (_, n) =>
       (n % 2 ? world.cdp : other.cdp).redeem(signed, world.collector.presented),
     )
@@ -69,13 +69,17 @@ describe('redeeming a decision', () => {
 
   it.each<[string, (world: World) => unknown]>([
     ['signed by another key', ({ collector }) => aDecision(aSigner(), collector.jkt)],
-    ['altered', ({ decision }) => decision().replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))],
+    [
+      'altered',
+      async ({ decision }) =>
+        (await decision()).replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
+    ],
     ['a deny, which has no grant', ({ decision }) => decision({ grant: null })],
     ['with a claim that nobody knows', ({ decision }) => decision({ limit: 5 })],
     ['no token at all', () => 'x.y.z'],
   ])('[WAL-04] refuses one that is %s, and writes nothing', async (_what, make) => {
     const world = await aWorld()
-    const signed = make(world) as ReturnType<World['decision']>
+    const signed = (await make(world)) as Awaited<ReturnType<World['decision']>>
     await expect(world.cdp.redeem(signed, world.collector.presented)).rejects.toMatchObject({
       code: 'internal_error',
     })
@@ -86,11 +90,11 @@ describe('redeeming a decision', () => {
   it('refuses one that another key collects, whoever it was meant for', async () => {
     const world = await aWorld()
     const { presented } = aCollector()
-    await expect(world.cdp.redeem(world.decision(), presented)).rejects.toMatchObject({
+    await expect(world.cdp.redeem(await world.decision(), presented)).rejects.toMatchObject({
       code: 'internal_error',
     })
     const withoutProof = { ...world.collector.presented, dpop: null }
-    await expect(world.cdp.redeem(world.decision(), withoutProof)).rejects.toMatchObject({
+    await expect(world.cdp.redeem(await world.decision(), withoutProof)).rejects.toMatchObject({
       code: 'internal_error',
     })
   })
@@ -117,7 +121,7 @@ describe('redeeming a decision', () => {
 
   it('is 503 where the epochs cannot be read, and the decision can still be redeemed', async () => {
     const world = await aWorld()
-    const signed = world.decision()
+    const signed = await world.decision()
     await world.db.query('alter table procura.epoch rename to gone')
     await expect(world.cdp.redeem(signed, world.collector.presented)).rejects.toThrow()
     await world.db.query('alter table procura.gone rename to epoch')

@@ -9,12 +9,14 @@ import { aDecision, aSigner, decisionClaims, now, WHO } from './bench.ts'
 
 const signer = aSigner()
 const JKT = 'the-thumbprint'
-const read = (of: JsonObject = {}) => readDecision(aDecision(signer, JKT, of), signer)
+const read = async (of: JsonObject = {}) => readDecision(await aDecision(signer, JKT, of), signer)
 
 /** What the log is told of a refusal; the caller is told nothing. */
-function refusal(reading: () => unknown): { code: string; message: string; cause?: unknown } {
+async function refusal(
+  reading: () => Promise<unknown>,
+): Promise<{ code: string; message: string; cause?: unknown }> {
   try {
-    reading()
+    await reading()
   } catch (error) {
     if (error instanceof BrokerError) return error
     throw error
@@ -34,8 +36,8 @@ describe('a signed decision', () => {
     ['the shortest', { ttl_seconds: 1 }],
     ['the longest', { ttl_seconds: 3600 }],
     ['one before anything was stopped', { revocation_epoch: 0, policy_epoch: 0 }],
-  ])('[WAL-04] is read: %s', (_what, of) => {
-    expect(read(of)).toMatchObject(of)
+  ])('[WAL-04] is read: %s', async (_what, of) => {
+    expect(await read(of)).toMatchObject(of)
   })
 
   it.each<[string, JsonObject]>([
@@ -67,34 +69,38 @@ describe('a signed decision', () => {
     ['an epoch below none', { policy_epoch: -1 }],
     ['a claim that nobody knows', { limit: 5 }],
     ['a claim less', { purpose: null }],
-  ])('[WAL-04] is none of ours with %s', (_what, of) => {
-    expect(read()).toBeDefined()
-    const { code, message, cause } = refusal(() => read(of))
+  ])('[WAL-04] is none of ours with %s', async (_what, of) => {
+    expect(await read()).toBeDefined()
+    const { code, message, cause } = await refusal(() => read(of))
     expect([code, message]).toEqual(['internal_error', 'not a decision of our PDP'])
     expect(cause).toMatchObject({ name: 'ZodError' })
   })
 
-  it('[WAL-04] is none of ours under another key, and the log is told why', () => {
-    const foreign = refusal(() => readDecision(aDecision(aSigner(), JKT), signer))
+  it('[WAL-04] is none of ours under another key, and the log is told why', async () => {
+    const foreign = await refusal(async () => readDecision(await aDecision(aSigner(), JKT), signer))
     expect(foreign.code).toBe('internal_error')
     expect((foreign.cause as JwsError).name).toBe('JwsError')
   })
 
-  it('that cannot be read for a mistake of ours is that mistake', () => {
+  it('that cannot be read for a mistake of ours is that mistake', async () => {
     const broken = {
       ...signer,
       get issuer(): string {
         throw new RangeError('no configuration')
       },
     }
-    expect(() => readDecision(aDecision(signer, JKT), broken)).toThrow(RangeError)
+    const signed = await aDecision(signer, JKT)
+    expect(() => readDecision(signed, broken)).toThrow(RangeError)
   })
 })
 
 describe('what is going to be made', () => {
-  it('is what was decided, word for word, for as long as was reckoned then', () => {
+  it('is what was decided, word for word, for as long as was reckoned then', async () => {
     const iat = 1_780_000_000
-    const { decision, ...draft } = draftOf(read({ iat, exp: iat + 60, ttl_seconds: 45 }), 'req-7')
+    const { decision, ...draft } = draftOf(
+      await read({ iat, exp: iat + 60, ttl_seconds: 45 }),
+      'req-7',
+    )
     const claims = decisionClaims(JKT)
     expect(decision).toMatch(/^dec_/)
     expect(draft).toMatchObject({

@@ -81,8 +81,8 @@ describe('[TOK-07] introspection', () => {
     expect(await world.introspect(another, token)).toBeNull()
     const claims = { aud: AUDIENCE, jti: newId('crd', now()), iat: 1, exp: 2 }
     for (const other of [
-      ...['', 'x', 'a.b.c', `${token}x`, token.slice(0, -4), world.decision()],
-      signToken('credential', claims, aSigner()),
+      ...['', 'x', 'a.b.c', `${token}x`, token.slice(0, -4), await world.decision()],
+      await signToken('credential', claims, aSigner()),
     ]) {
       expect(await world.introspect(payments, other)).toBeNull()
     }

@@ -53,7 +53,7 @@ const NOWHERE = 'urn:uuid:5f3a3f0e-93a1-4b54-9d0f-3cb0a4b7f2a1'
 
 /** In the table as `procura canary plant` puts it there. */
 async function planted(audience = AUDIENCE, holder: string = WHO.agent) {
-  const decoy = makeDecoy(world.credentialKeys, { ...TERMS, audience }, now())
+  const decoy = await makeDecoy(world.credentialKeys, { ...TERMS, audience }, now())
   const token = decoy.token.reveal()
   const kind = holder.startsWith('agt') ? 'agent' : 'sponsor'
   const at = { tenant: 'main', pool: world.db.pool('procura_front') }
@@ -197,9 +197,9 @@ describe('[CB-46] nobody is seen with a decoy', () => {
     ) as never
     const { keys } = (await aWorld()).credentialKeys
     const signer = { ...world.credentialKeys, keys: [{ ...keys[0], kid: 'another' }] as const }
-    const resigned = signToken('credential', claims, signer)
+    const resigned = await signToken('credential', claims, signer)
     const sworn = { ...(claims as object), exp: 0 }
-    const other = signToken('credential', sworn, world.credentialKeys)
+    const other = await signToken('credential', sworn, world.credentialKeys)
     for (const shown of [resigned, other, id, token.slice(0, token.lastIndexOf('.')), '', '.']) {
       await world.introspect(payments, shown)
       await refusalOf(world.credentials.redeem(payments, call(shown), by))

@@ -74,7 +74,7 @@ it('gives back what was claimed and not ended, to whoever looks next, and nobody
 
 it('a decision that is refused is used up once; after that whoever tries is told that it was used', async () => {
   const world = await aWorld()
-  const decision = world.decision({ ...ORDERS, connector: 'vault' })
+  const decision = await world.decision({ ...ORDERS, connector: 'vault' })
   const codeOf = async () => {
     const refused = await world.cdp
       .redeem(decision, world.collector.presented)

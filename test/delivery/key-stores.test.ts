@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fileKeyStore, type KeyStore } from '../../src/delivery/key-store.ts'
-import { pkcs11KeyStore } from '../../src/delivery/pkcs11/key-store.ts'
-import { readTokenUri } from '../../src/delivery/pkcs11/uri.ts'
+import { tokenSeal } from '../../src/delivery/token-seal.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import { readSealUri } from '../../src/pkcs11/uri.ts'
+import { usingToken } from '../../src/pkcs11/using.ts'
 import { aSoftHsm, PIN, whyNoSoftHsm } from '../parts/softhsm.ts'
 import { aKey } from './bench.ts'
 
@@ -37,9 +38,9 @@ let labels = 0
 async function inToken(): Promise<Store> {
   if (hsm === null) throw new Error(whyNoSoftHsm ?? '')
   labels += 1
-  const uri = readTokenUri(hsm.uri(`seal-${String(labels)}`))
+  const uri = readSealUri(hsm.uri(`seal-${String(labels)}`))
   const pin = () => Promise.resolve(new Secret(readFileSync(hsm.pinFile, 'utf8').trim()))
-  const store = () => pkcs11KeyStore({ uri, pin })
+  const store = () => tokenSeal(usingToken({ uri, pin }), uri.object)
   await store().rotate(new Date())
   return {
     running: store(),
@@ -66,7 +67,8 @@ describe.each([
       const [one, other] = [await running.wrap(plain, at), await running.wrap(plain, at)]
       expect(one.version).toBe(await running.current())
       expect(one.octets.equals(other.octets)).toBe(false)
-      expect(one.octets.includes(plain)).toBe(false)
+      // One octet is found by chance.
+      if (plain.length > 1) expect(one.octets.includes(plain)).toBe(false)
       expect(await running.unwrap(one, at)).toEqual(plain)
       expect(await running.unwrap(other, at)).toEqual(plain)
     }

@@ -45,7 +45,7 @@ async function deliveringTo() {
 /** A login that is issued and on record. */
 async function issue(ttl_seconds = 60) {
   const { cdp } = parts
-  const signed = world.decision({
+  const signed = await world.decision({
     ...{ target: 'orders', connector: 'postgres', permissions: at.permissions, ttl_seconds },
   })
   const intent = await cdp.redeem(signed, world.collector.presented)

@@ -1,21 +1,16 @@
 /** Keys that somebody else puts under the label of a seal: none of them is ever used. */
 import { randomBytes } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { afterAll, describe, expect, it } from 'vitest'
-import { pkcs11KeyStore } from '../../src/delivery/pkcs11/key-store.ts'
-import { keysAt } from '../../src/delivery/pkcs11/keys.ts'
-import {
-  type Attribute,
-  mechanism,
-  readUlong,
-  template,
-  ulong,
-} from '../../src/delivery/pkcs11/layout.ts'
-import { loadModule, type Module } from '../../src/delivery/pkcs11/module.ts'
-import { SESSION, sessionAt, slotOf } from '../../src/delivery/pkcs11/slot.ts'
-import { readTokenUri } from '../../src/delivery/pkcs11/uri.ts'
+import { tokenSeal } from '../../src/delivery/token-seal.ts'
+import { keysAt } from '../../src/pkcs11/keys.ts'
+import { type Attribute, mechanism, readUlong, template, ulong } from '../../src/pkcs11/layout.ts'
+import { loadModule, type Module } from '../../src/pkcs11/module.ts'
+import { SESSION, sessionAt, slotOf } from '../../src/pkcs11/slot.ts'
+import { readSealUri } from '../../src/pkcs11/uri.ts'
+import { usingToken } from '../../src/pkcs11/using.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { aSoftHsm, PIN, type SoftHsm, whyNoSoftHsm } from '../parts/softhsm.ts'
+import { run as runAt } from '../pkcs11/by-hand.ts'
 
 const why = whyNoSoftHsm === null ? '' : `, not run: ${whyNoSoftHsm}`
 const at = (version: string) => Buffer.from(version)
@@ -40,9 +35,9 @@ const LIKE_OURS: readonly Attribute[] = [
 
 const hsm = whyNoSoftHsm === null ? await aSoftHsm() : null
 afterAll(() => hsm?.end())
-const uriOf = (object: string) => readTokenUri((hsm as SoftHsm).uri(object))
+const uriOf = (object: string) => readSealUri((hsm as SoftHsm).uri(object))
 const aStore = (object: string) =>
-  pkcs11KeyStore({ uri: uriOf(object), pin: () => Promise.resolve(new Secret(PIN)) })
+  tokenSeal(usingToken({ uri: uriOf(object), pin: () => Promise.resolve(new Secret(PIN)) }), object)
 
 interface ByHand {
   readonly label: string
@@ -81,22 +76,8 @@ function plant({ label, module, session }: ByHand, { born, flags, then = [] }: P
     run('C_SetAttributeValue', session, readUlong(key), changed.whole, BigInt(changed.count))
 }
 
-/** At once, and what the broker never calls too: SoftHSM has each by its name. */
 function run(name: string, ...given: readonly (bigint | Buffer)[]): void {
-  const koffi = createRequire(import.meta.url)('koffi') as Foreign
-  const types = given.map((it) => (typeof it === 'bigint' ? 'unsigned long' : 'void *'))
-  const call = koffi.load((hsm as SoftHsm).library).func(name, 'unsigned long', types)
-  expect(call(...given)).toBe(0)
-}
-
-interface Foreign {
-  load(path: string): {
-    func(
-      name: string,
-      result: string,
-      types: readonly string[],
-    ): (...given: readonly (bigint | Buffer)[]) => number
-  }
+  expect(runAt((hsm as SoftHsm).library, name, ...given)).toBe(0)
 }
 
 describe.skipIf(hsm === null)(`a seal in a token${why}`, () => {

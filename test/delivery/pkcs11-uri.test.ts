@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig } from '../../src/config.ts'
-import { readTokenUri } from '../../src/delivery/pkcs11/uri.ts'
+import { readSealUri } from '../../src/pkcs11/uri.ts'
 
 const HOW = 'module-path=/usr/lib/p11.so&pin-source=file:/run/pin'
 
 describe('a PKCS #11 URI', () => {
   it('names a token, a key, a library and the file of a PIN', () => {
-    expect(readTokenUri(`pkcs11:token=procura;object=seal?${HOW}`)).toEqual({
+    expect(readSealUri(`pkcs11:token=procura;object=seal?${HOW}`)).toEqual({
       ...{ names: { token: 'procura' }, object: 'seal' },
       ...{ modulePath: '/usr/lib/p11.so', pinFile: '/run/pin' },
     })
     const full =
       'pkcs11:object=the%20seal;type=secret-key;serial=4711;model=v2;manufacturer=A%3BB' +
       '?pin-source=file:///run/my%20pin&module-path=/usr/lib/p11.so'
-    expect(readTokenUri(full)).toEqual({
+    expect(readSealUri(full)).toEqual({
       ...{ names: { serial: '4711', model: 'v2', manufacturer: 'A;B' }, object: 'the seal' },
       ...{ modulePath: '/usr/lib/p11.so', pinFile: '/run/my pin' },
     })

@@ -1,23 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
-import { pkcs11KeyStore } from '../../src/delivery/pkcs11/key-store.ts'
-import { idAfter, keysAt } from '../../src/delivery/pkcs11/keys.ts'
-import {
-  readTokenInfo,
-  readUlong,
-  template,
-  tokenInfo,
-  ulong,
-} from '../../src/delivery/pkcs11/layout.ts'
-import {
-  type ForeignFunctions,
-  functionList,
-  loadModule,
-} from '../../src/delivery/pkcs11/module.ts'
-import { refuseLastTry, SESSION, sessionAt, slotOf } from '../../src/delivery/pkcs11/slot.ts'
-import { openToken } from '../../src/delivery/pkcs11/token.ts'
-import { readTokenUri } from '../../src/delivery/pkcs11/uri.ts'
+import { tokenSeal } from '../../src/delivery/token-seal.ts'
+import { idAfter, keysAt } from '../../src/pkcs11/keys.ts'
+import { readTokenInfo, readUlong, template, tokenInfo, ulong } from '../../src/pkcs11/layout.ts'
+import { type ForeignFunctions, functionList, loadModule } from '../../src/pkcs11/module.ts'
+import { refuseLastTry, SESSION, sessionAt, slotOf } from '../../src/pkcs11/slot.ts'
+import { openToken } from '../../src/pkcs11/token.ts'
+import { readSealUri } from '../../src/pkcs11/uri.ts'
+import { usingToken } from '../../src/pkcs11/using.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { aSoftHsm, PIN, type SoftHsm, whyNoSoftHsm } from '../parts/softhsm.ts'
 
@@ -32,17 +23,18 @@ afterAll(() => hsm?.end())
 function aStore(object: string, callMs?: number, pin?: () => Promise<Secret>) {
   const token = hsm as SoftHsm
   const fromFile = () => Promise.resolve(new Secret(readFileSync(token.pinFile, 'utf8').trim()))
-  return pkcs11KeyStore({
-    ...{ uri: readTokenUri(token.uri(object)), pin: pin ?? fromFile },
+  const using = usingToken({
+    ...{ uri: readSealUri(token.uri(object)), pin: pin ?? fromFile },
     ...(callMs !== undefined && { callMs }),
   })
+  return tokenSeal(using, object)
 }
 
 /** The token as somebody else has it who knows the PIN, in a session of their own. */
 async function byHand(object: string, flags = SESSION.writing) {
   const token = hsm as SoftHsm
   const module = await loadModule(token.library)
-  const slot = await slotOf(module, readTokenUri(token.uri(object)))
+  const slot = await slotOf(module, readSealUri(token.uri(object)))
   const session = await sessionAt(module, slot, flags)
   return { module, slot, session, keys: () => keysAt(module, session, object) }
 }
@@ -131,7 +123,7 @@ describe.skipIf(hsm === null)(`a seal in a token${why}`, () => {
           : module.call(name, ...given),
     }
     const pin = { show: () => Promise.reject(new Error('why it is not opened')) }
-    await expect(openToken(broken, readTokenUri(token.uri('any')), pin)).rejects.toThrow('why')
+    await expect(openToken(broken, readSealUri(token.uri('any')), pin)).rejects.toThrow('why')
   })
 })
 

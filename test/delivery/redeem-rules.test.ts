@@ -22,7 +22,10 @@ function aScene(finding: Partial<Finding> = {}) {
   const targets = createTargets([aFakeTarget().kind], { orders: { connector: 'postgres' } })
   const redeem = createRedeem({ tenant: 'main', ...table, decisions, targets })
   const redeeming = async (of: JsonObject = {}, presented: Presented = collector.presented) =>
-    await redeem(aDecision(decisions, collector.jkt, { ...ORDERS, ...TIMES, ...of }), presented)
+    await redeem(
+      await aDecision(decisions, collector.jkt, { ...ORDERS, ...TIMES, ...of }),
+      presented,
+    )
   const refusal = async (of?: JsonObject, presented?: Presented) => {
     const error: unknown = await redeeming(of, presented).catch((cause: unknown) => cause)
     if (error instanceof BrokerError) return error
@@ -99,9 +102,9 @@ describe('redeeming', () => {
       decisions,
       targets: new Map([['orders', slow]]),
     })
-    const lasting = (ttl_seconds: number) =>
-      redeem(
-        aDecision(decisions, collector.jkt, { ...ORDERS, ...TIMES, ttl_seconds }),
+    const lasting = async (ttl_seconds: number) =>
+      await redeem(
+        await aDecision(decisions, collector.jkt, { ...ORDERS, ...TIMES, ttl_seconds }),
         collector.presented,
       )
     await lasting(30)

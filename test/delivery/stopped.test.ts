@@ -110,7 +110,7 @@ const FREEZES: [string, () => [string, string], number | null][] = [
 describe('a decision, after which something on its path was stopped [POL-12] [CHN-27]', () => {
   it.each(STOPS)('is not redeemed: %s', async (_what, of, hop) => {
     await stop(world.db, ...of(), epoch)
-    const signed = world.decision(below())
+    const signed = await world.decision(below())
     await expect(world.cdp.redeem(signed, world.collector.presented)).rejects.toMatchObject({
       ...{ code: 'chain_invalid', shown: { outcome: 'revoked', hop } },
     })

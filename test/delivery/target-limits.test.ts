@@ -52,7 +52,7 @@ async function aBroker(limits: Limits) {
     const { jti, credential_id } = claims as { jti: string; credential_id: string }
     await decided(db, { decision: jti, lease: credential_id, target: 'orders' } as never)
     await spend(db, jti)
-    const signed: SignedDecision = aDecision(decisions, collector.jkt, claims)
+    const signed: SignedDecision = await aDecision(decisions, collector.jkt, claims)
     return await cdp.redeem(signed, collector.presented)
   }
 

@@ -104,7 +104,7 @@ describe('a decision that nobody redeemed', () => {
   it('[AC-15] can never be redeemed once it was given up, whatever the clocks say', async () => {
     const claims = await decided(80)
     await giveUp()
-    const late = aDecision(world.decisions, world.collector.jkt, claims)
+    const late = await aDecision(world.decisions, world.collector.jkt, claims)
     await expect(world.cdp.redeem(late, world.collector.presented)).rejects.toMatchObject({
       code: 'decision_stale',
     })

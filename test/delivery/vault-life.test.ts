@@ -47,7 +47,7 @@ async function delivering() {
 async function redeemed() {
   const permissions = { path: PATH, method: 'read', data: {}, wrap: false }
   const of = { target: 'orders', connector: 'vault', sender_constraint: 'none', permissions }
-  const intent = await parts.cdp.redeem(world.decision(of), world.collector.presented)
+  const intent = await parts.cdp.redeem(await world.decision(of), world.collector.presented)
   await decided(world.db, intent)
   return intent
 }

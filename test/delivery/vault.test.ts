@@ -110,7 +110,7 @@ describe('how the broker logs in', () => {
     ['an AppRole', () => ({ method: 'approle', role_id: server.logins.roleId })],
     ['a JWT', () => ({ method: 'jwt', role: 'procura' })],
   ])('with %s, which it ends, and what it made outlives that login', async (what, auth) => {
-    const secret = new Secret(what === 'a JWT' ? server.jwt() : server.logins.secretId)
+    const secret = new Secret(what === 'a JWT' ? await server.jwt() : server.logins.secretId)
     const target = aTarget({ auth: auth() }, { secret })
     const intent = orders()
     const sessions = () =>

@@ -74,7 +74,10 @@ export async function aWorld() {
       await decided(db, {
         ...{ decision: named.jti, lease: named.credential_id, target: named.target },
       })
-      return await one.cdp.redeem(aDecision(decisions, collector.jkt, claims), collector.presented)
+      return await one.cdp.redeem(
+        await aDecision(decisions, collector.jkt, claims),
+        collector.presented,
+      )
     },
     /** As the deciding side answers it. */
     introspect: (service: ProvenService, token: string, pool: Pool = db.pool('procura_front')) =>

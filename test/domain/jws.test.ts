@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { compactVerify, CompactSign, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/domain/digest.ts'
@@ -7,6 +7,7 @@ import {
   type KeySet,
   readToken,
   type SigningKey,
+  signingKey,
   signToken,
   type TokenKind,
 } from '../../src/domain/jws.ts'
@@ -15,12 +16,15 @@ const ISS = 'https://broker.example'
 const NOW = new Date('2026-11-20T12:00:00Z')
 const IAT = NOW.getTime() / 1000
 
-function aKey(kid: string, alg: SigningKey['alg'] = 'ES256'): SigningKey {
+function aKey(
+  kid: string,
+  alg: SigningKey['alg'] = 'ES256',
+): SigningKey & { readonly privateKey: KeyObject } {
   const pair =
     alg === 'ES256'
       ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
       : generateKeyPairSync('ed25519')
-  return { kid, alg, ...pair }
+  return { ...signingKey({ kid, alg, ...pair }), privateKey: pair.privateKey }
 }
 const es256 = aKey('ses-1')
 const ed25519 = aKey('ses-2', 'Ed25519')
@@ -50,7 +54,7 @@ const reasonOf = (token: string, keys = signer(es256), kind: TokenKind = 'sessio
 
 describe('our own tokens', () => {
   it.each([es256, ed25519])('are read by jose as we wrote them ($alg)', async (key) => {
-    const token = signToken('session', claims, signer(key))
+    const token = await signToken('session', claims, signer(key))
     const read = await jwtVerify(token, key.publicKey, {
       ...{ issuer: ISS, audience: ISS, typ: 'at+jwt', currentDate: NOW, algorithms: [key.alg] },
     })
@@ -72,29 +76,29 @@ describe('our own tokens', () => {
     },
   )
 
-  it('are signed with the first key and verified with any', () => {
-    const old = signToken('session', claims, signer(es256))
+  it('are signed with the first key and verified with any', async () => {
+    const old = await signToken('session', claims, signer(es256))
     expect(readToken('session', old, signer(ed25519, es256), at).claims['jti']).toBe('j')
     expect(reasonOf(old, signer(ed25519))).toBe('kid')
   })
 
-  it('take issuer and audience from the kind, whatever the claims say', () => {
+  it('take issuer and audience from the kind, whatever the claims say', async () => {
     const lie = { ...claims, iss: 'https://evil.example', aud: 'https://evil.example' }
     const { claims: said } = readToken(
       'decision',
-      signToken('decision', lie, signer(es256)),
+      await signToken('decision', lie, signer(es256)),
       signer(es256),
       at,
     )
     expect(said).toMatchObject({ iss: `${ISS}/pdp`, aud: `${ISS}/cdp` })
   })
 
-  it('[AUT-15] of one kind fail everywhere else, also under the same key', () => {
+  it('[AUT-15] of one kind fail everywhere else, also under the same key', async () => {
     const ours = ['session', 'root', 'decision', 'consent', 'approval'] as const
     const kinds = [...ours, 'credential', 'identity', 'subject'] as const
     const aud = 'https://target.example'
     for (const written of kinds) {
-      const token = signToken(written, { ...claims, aud }, signer(es256))
+      const token = await signToken(written, { ...claims, aud }, signer(es256))
       for (const expected of kinds) {
         const isSame = written === expected
         expect(
@@ -106,7 +110,7 @@ describe('our own tokens', () => {
   })
 
   it('[AUT-01] [AUT-02] [AUT-03] carry the one algorithm of their key, and no other header', async () => {
-    const [, payload = ''] = signToken('session', claims, signer(es256)).split('.')
+    const [, payload = ''] = (await signToken('session', claims, signer(es256))).split('.')
     const none = `${Buffer.from('{"alg":"none","kid":"ses-1","typ":"at+jwt"}').toString('base64url')}.${payload}.`
     expect(reasonOf(none)).toBe('alg_not_allowed')
     expect(reasonOf(await forged(canonical(whole), { x5u: 'https://evil.example' }))).toBe(
@@ -136,29 +140,29 @@ describe('our own tokens', () => {
     expect(reasonOf(`${await forged(canonical(whole))}.x`)).toBe('format')
   })
 
-  it('live until exp, to the second, and never longer than their kind may', () => {
-    const token = signToken('decision', claims, signer(es256))
+  it('live until exp, to the second, and never longer than their kind may', async () => {
+    const token = await signToken('decision', claims, signer(es256))
     const reading = (ms: number) => () =>
       readToken('decision', token, signer(es256), { now: new Date(NOW.getTime() + ms) })
     expect(reading(59_999)).not.toThrow()
     expect(reading(60_000)).toThrow('expired')
-    const long = signToken('decision', { ...claims, exp: IAT + 61 }, signer(es256))
+    const long = await signToken('decision', { ...claims, exp: IAT + 61 }, signer(es256))
     expect(reasonOf(long, signer(es256), 'decision')).toBe('exp')
   })
 
-  it('must say when they end, but for records of what a person did', () => {
+  it('must say when they end, but for records of what a person did', async () => {
     const { exp: _, ...endless } = claims
-    const evidence = signToken('approval', endless, signer(es256))
+    const evidence = await signToken('approval', endless, signer(es256))
     expect(reasonOf(evidence, signer(es256), 'approval')).toBe('accepted')
-    expect(reasonOf(signToken('session', endless, signer(es256)))).toBe('exp')
-    expect(reasonOf(signToken('consent', endless, signer(es256)), signer(es256), 'consent')).toBe(
-      'exp',
-    )
-    expect(reasonOf(signToken('session', { ...claims, exp: '1' }, signer(es256)))).toBe('exp')
+    expect(reasonOf(await signToken('session', endless, signer(es256)))).toBe('exp')
+    expect(
+      reasonOf(await signToken('consent', endless, signer(es256)), signer(es256), 'consent'),
+    ).toBe('exp')
+    expect(reasonOf(await signToken('session', { ...claims, exp: '1' }, signer(es256)))).toBe('exp')
   })
 
   it('name their signature input by its hash', async () => {
-    const token = signToken('session', claims, signer(es256))
+    const token = await signToken('session', claims, signer(es256))
     const { payload } = await compactVerify(token, es256.publicKey)
     expect(Buffer.from(payload).toString()).toBe(canonical(whole))
   })

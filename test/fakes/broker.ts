@@ -15,6 +15,7 @@ import { ANSWERS, aSettled, DIGEST, IDS, NOW, STOPPED_BY } from './settled.ts'
 
 export const FAULTS = [
   'the decision cannot be recorded',
+  'the decision cannot be signed',
   'it was redeemed before',
   'the target refuses',
   'the target mints, then times out',
@@ -115,7 +116,7 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
     pdp: {
       read: () => decision.call,
       decide: () => Promise.resolve(decision),
-      rule({ value }) {
+      async rule({ value }) {
         const { answer, id } = value.decision
         if (answer.kind !== 'allow') {
           const denied = {
@@ -131,6 +132,7 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
             isRepeat: false,
           }
         }
+        if (fault === 'the decision cannot be signed') throw unavailable('keys')
         happened.push('signed')
         return { kind: 'allow', signed: 'signed' as SignedDecision }
       },

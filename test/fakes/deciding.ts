@@ -12,7 +12,7 @@ import { digestOf } from '../../src/domain/digest.ts'
 import { type AgentId, type InstanceId, newId, type PersonId } from '../../src/domain/ids.ts'
 import { ProvenInstance } from '../../src/domain/instance.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
-import type { Signer } from '../../src/domain/jws.ts'
+import { type Signer, signingKey } from '../../src/domain/jws.ts'
 import { type Person, ProvenPerson } from '../../src/domain/person.ts'
 import { questionOf } from '../../src/domain/question.ts'
 import { type By, bySystem, type RequestKey } from '../../src/domain/request.ts'
@@ -28,7 +28,7 @@ const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 export const signer: Signer = {
   issuer: 'https://broker.example',
-  keys: [{ kid: 'evd-1', alg: 'ES256', privateKey, publicKey }],
+  keys: [signingKey({ kid: 'evd-1', alg: 'ES256', privateKey, publicKey })],
 }
 
 /** One replica's parts: their own pools and their own writers. */

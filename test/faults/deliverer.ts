@@ -101,7 +101,7 @@ async function deliverAll(
   const cdp = createCdp({ ...delivering, decisions })
 
   async function deliver({ lease, claims, call }: Lane): Promise<void> {
-    const signed = aDecision(decisions, jkt, claims)
+    const signed = await aDecision(decisions, jkt, claims)
     await stand('FP4', downstreamName(lease))
     const intent = await cdp.redeem(signed, presented)
     await stand('FP5', intent.downstreamName)

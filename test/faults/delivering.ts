@@ -27,7 +27,7 @@ export function aDelivery(db: TestDatabase, guarded: AllGuarded, owner?: string)
     ...{ reaping, call },
     /** As the story has it; what became of it, in a word. */
     async issue(claims: JsonObject) {
-      const signed = aDecision(decisions, collector.jkt, claims)
+      const signed = await aDecision(decisions, collector.jkt, claims)
       const intent = await cdp.redeem(signed, collector.presented)
       const { lease, downstreamName: name } = intent
       try {

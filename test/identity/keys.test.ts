@@ -115,7 +115,10 @@ describe('the key folder', () => {
     ])
     const now = new Date(1_800_000_000_000)
     const claims = { iat: 1_800_000_000, exp: 1_800_000_060 }
-    const token = signToken('session', claims, { issuer: 'https://b.example', keys: sessions })
+    const token = await signToken('session', claims, {
+      issuer: 'https://b.example',
+      keys: sessions,
+    })
     const key = await importJWK(keys[0] ?? {})
     await expect(jwtVerify(token, key, { currentDate: now })).resolves.toBeDefined()
   })

@@ -104,7 +104,7 @@ describe('a broker that runs', () => {
     const signer = { issuer: 'https://b.example', keys: keys.credentials }
     const renew = renewing(keys, (now) => loadKeys(dir, { now }))
     const sign = () => signToken('credential', { aud: 'x', iat: T, exp: T + 3600 }, signer)
-    const [before, [{ kid }]] = [sign(), keys.credentials]
+    const [before, [{ kid }]] = [await sign(), keys.credentials]
     const path = join(dir, 'credentials.json')
     const { text, kid: next } = withNewKey(await readFile(path, 'utf8'), 'credentials', at(10))
     await (
@@ -115,7 +115,7 @@ describe('a broker that runs', () => {
     expect(keys.credentials.map((key) => key.kid)).toEqual([kid, next])
     await renew(at(10))
     expect(keys.credentials.map((key) => key.kid)).toEqual([next, kid])
-    for (const token of [before, sign()]) {
+    for (const token of [before, await sign()]) {
       expect(() =>
         readToken('credential', token, signer, { now: at(20), audience: 'x' }),
       ).not.toThrow()

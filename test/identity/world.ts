@@ -3,7 +3,7 @@ import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
 import type { Constraint } from '../../src/domain/constraint.ts'
 import type { Consent, Terms } from '../../src/domain/consent.ts'
 import { type AgentId, newId, type PersonId } from '../../src/domain/ids.ts'
-import type { KeySet } from '../../src/domain/jws.ts'
+import { type KeySet, signingKey } from '../../src/domain/jws.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
 import type { Act, By, Presented, RequestKey } from '../../src/domain/request.ts'
@@ -39,7 +39,7 @@ const ROLES = {
 
 /** A key that sessions are signed with. */
 export function ourKey(kid: string, { privateKey, publicKey }: Holder = aHolder()): KeySet[0] {
-  return { kid, alg: 'ES256', privateKey, publicKey }
+  return signingKey({ kid, alg: 'ES256', privateKey, publicKey })
 }
 
 export type World = Awaited<ReturnType<typeof aWorld>>

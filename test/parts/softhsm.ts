@@ -28,6 +28,8 @@ export interface SoftHsm {
   readonly pinFile: string
   /** Of keys under this label. */
   uri(object: string): string
+  /** Of the token, for keys that others name. */
+  readonly signer: string
   /** It is pulled out, and put back. */
   withdraw(): void
   putBack(): void
@@ -52,6 +54,7 @@ export async function aSoftHsm(): Promise<SoftHsm> {
   return {
     ...{ env, library: path, pinFile: at('pin') },
     uri: (object) => `pkcs11:token=procura;object=${object}?${how}`,
+    signer: `pkcs11:token=procura?${how}`,
     withdraw() {
       renameSync(at('tokens'), at('withdrawn'))
     },

@@ -6,7 +6,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { signToken } from '../../src/domain/jws.ts'
+import { signingKey, signToken } from '../../src/domain/jws.ts'
 import { answer, type Answered, type Asked, type Engine } from './vault-routes.ts'
 import { createState, type Policy, random } from './vault-state.ts'
 
@@ -114,7 +114,10 @@ export async function aVaultServer(path: string, port = 0) {
       signToken(
         'credential',
         { sub: 'broker' },
-        { issuer: 'https://issuer.example', keys: [{ kid: 'k', alg: 'ES256', ...pair }] },
+        {
+          issuer: 'https://issuer.example',
+          keys: [signingKey({ kid: 'k', alg: 'ES256', ...pair })],
+        },
       ),
     close: async () => {
       for (const res of waiting) res.destroy()

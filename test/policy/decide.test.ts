@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { bindingHash } from '../../src/domain/binding.ts'
 import { digestOf } from '../../src/domain/digest.ts'
 import type { Decision, Settled } from '../../src/domain/decision.ts'
+import { unavailable } from '../../src/domain/problems.ts'
 import { readToken } from '../../src/domain/jws.ts'
 import { Recorded } from '../../src/domain/recorded.ts'
 import { decide } from '../../src/policy/decide.ts'
@@ -155,9 +156,9 @@ describe('a signed decision', () => {
   })
   const recorded = (decision: Decision) => Recorded.onRecord(settled(decision), 0, IDS.event)
 
-  it('carries what making the credential takes, for at most a minute from the reading', () => {
+  it('carries what making the credential takes, for at most a minute from the reading', async () => {
     const decision = decided('select * from orders')
-    const token = sign(recorded(decision), signer)
+    const token = await sign(recorded(decision), signer)
     const { claims } = readToken('decision', token, signer, { now: inSeconds(59) })
     expect(claims).toMatchObject({
       ...{ iss: 'https://broker.example/pdp', aud: 'https://broker.example/cdp' },
@@ -181,14 +182,29 @@ describe('a signed decision', () => {
     expect(() => readToken('decision', token, signer, { now: inSeconds(60) })).toThrow('expired')
   })
 
-  it('is made of nothing but an allow', () => {
+  it('is made of nothing but an allow', async () => {
     for (const sql of ['select * from payroll', 'select * from invoices']) {
-      expect(() => sign(recorded(decided(sql)), signer)).toThrow('only an allow is signed')
+      const signed = sign(recorded(decided(sql)), signer)
+      await expect(signed).rejects.toThrow('only an allow is signed')
     }
   })
 
-  it('says nothing of the arguments but their digest', () => {
-    const token = sign(recorded(decided("select 'canary-6f1b' from orders")), signer)
+  it('that nobody could sign is told as that, with its id: it is on record', async () => {
+    const [key] = signer.keys
+    const away = { ...key, sign: () => Promise.reject(unavailable('keys')) }
+    const decision = decided('select * from orders')
+    const signed = sign(recorded(decision), { ...signer, keys: [away] })
+    await expect(signed).rejects.toMatchObject({
+      code: 'unavailable',
+      shown: {
+        ...{ decision: decision.id, evaluation: { unavailableInput: 'keys' } },
+        fix: expect.stringContaining('new Idempotency-Key') as string,
+      },
+    })
+  })
+
+  it('says nothing of the arguments but their digest', async () => {
+    const token = await sign(recorded(decided("select 'canary-6f1b' from orders")), signer)
     expect(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).not.toContain('canary')
   })
 })

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Authority } from '../../src/domain/authority.ts'
 import type { Chain } from '../../src/domain/chain.ts'
 import { authorityOf, type Terms } from '../../src/domain/consent.ts'
-import type { Signer } from '../../src/domain/jws.ts'
+import { type Signer, signingKey } from '../../src/domain/jws.ts'
 import type { Yes } from '../../src/domain/approval.ts'
 import { questionOf } from '../../src/domain/question.ts'
 import type { ToolCall } from '../../src/domain/tool.ts'
@@ -63,6 +63,6 @@ export function asked(set: InForce, sql: string, how: Asked = {}): [Chain, Posed
 
 export function aSigner(): Signer {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const key = { kid: 'pdp-test', alg: 'ES256', privateKey, publicKey } as const
+  const key = signingKey({ kid: 'pdp-test', alg: 'ES256', privateKey, publicKey })
   return { issuer: 'https://broker.example', keys: [key] }
 }

@@ -48,7 +48,7 @@ describe.skipIf(hsm === null)(`a broker with its seal in a token${why}`, () => {
     await eventually('green', async () => !('failing' in (await ready())))
     expect((await ask()).status).toBe('active')
     const said = broker.stdout() + broker.stderr()
-    expect(said).toMatch(/the token that the seal names is not there/)
+    expect(said).toMatch(/the token that is named is not there/)
     expect(said).not.toContain(PIN)
   })
 

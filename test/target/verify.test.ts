@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { generateKey, type Key } from '../../src/client/key.ts'
 import { digestOf, sha256 } from '../../src/domain/digest.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
-import { signToken, type SigningKey } from '../../src/domain/jws.ts'
+import { signToken, type SigningKey, signingKey } from '../../src/domain/jws.ts'
 import { publicJwks } from '../../src/keys.ts'
 import { createCredentialKeys } from '../../src/target/keys.ts'
 import { challenge } from '../../src/target/refusal.ts'
@@ -19,17 +19,17 @@ const URL = `${AUDIENCE}/refunds`
 const ARGS = { amount: 900, currency: 'EUR', order_id: 'EU-2026/10231' }
 const CALL = { type: 'tool_call', tool: 'payments.refund', args_hash: digestOf(ARGS) }
 
-function signingKey(kid: string): SigningKey {
+function aKey(kid: string): SigningKey {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return { kid, alg: 'ES256', ...pair }
+  return signingKey({ kid, alg: 'ES256', ...pair })
 }
-const [OURS, OTHERS] = [signingKey('cdp-1'), signingKey('cdp-1')]
+const [OURS, OTHERS] = [aKey('cdp-1'), aKey('cdp-1')]
 const HOLDER = generateKey()
 
-function tokenOf(more: JsonObject = {}, key = OURS): string {
+async function tokenOf(more: JsonObject = {}, key = OURS): Promise<string> {
   const claims = { aud: AUDIENCE, iat: T - 1, exp: T + 60, jti: 'crd_1', cnf: { jkt: HOLDER.jkt } }
   const all = { ...claims, authorization_details: [CALL], ...more }
-  return signToken('credential', all, { issuer: ISSUER, keys: [key] })
+  return await signToken('credential', all, { issuer: ISSUER, keys: [key] })
 }
 
 let made = 0
@@ -58,18 +58,18 @@ const verdict = async (token: string | null, more: Partial<Shown> = {}) => {
   return found.ok ? 'ok' : `${String(found.status)} ${found.code} ${found.reason}`
 }
 
-describe('a service that is shown a credential', () => {
+describe('a service that is shown a credential', async () => {
   it('takes one of ours, for it, by the key that it is bound to, for this very call', async () => {
-    expect(await verdict(tokenOf())).toBe('ok')
+    expect(await verdict(await tokenOf())).toBe('ok')
     const spelt = { order_id: 'EU-2026/10231', currency: 'EUR', amount: 900 }
-    expect(await verdict(tokenOf(), { args: spelt })).toBe('ok')
+    expect(await verdict(await tokenOf(), { args: spelt })).toBe('ok')
   })
 
-  it.each<[string, () => string | null, string]>([
+  it.each<[string, () => Promise<string> | null, string]>([
     ['none', () => null, 'missing'],
-    ['nonsense', () => 'x', 'format'],
+    ['nonsense', () => Promise.resolve('x'), 'format'],
     ['one of another signer', () => tokenOf({}, OTHERS), 'bad_signature'],
-    ['one under a key that is not published', () => tokenOf({}, signingKey('cdp-2')), 'kid'],
+    ['one under a key that is not published', () => tokenOf({}, aKey('cdp-2')), 'kid'],
     ['one for another service', () => tokenOf({ aud: 'https://other.example' }), 'aud'],
     ['one that has expired', () => tokenOf({ exp: T }), 'expired'],
     ['one that is bound to no key', () => tokenOf({ cnf: {} }), 'cnf'],
@@ -83,7 +83,7 @@ describe('a service that is shown a credential', () => {
       () => signToken('session', { iat: T, exp: T + 60 }, { issuer: ISSUER, keys: [OURS] }),
       'iss',
     ],
-    ...(['identity', 'subject'] as const).map((kind): [string, () => string, string] => [
+    ...(['identity', 'subject'] as const).map((kind): [string, () => Promise<string>, string] => [
       `what the broker says to others (${kind}), with all that a credential says`,
       () => {
         const claims = { aud: AUDIENCE, iat: T - 1, exp: T + 50, cnf: { jkt: HOLDER.jkt } }
@@ -93,10 +93,10 @@ describe('a service that is shown a credential', () => {
       'wrong_type',
     ]),
   ])('refuses %s', async (_what, token, reason) => {
-    expect(await verdict(token())).toBe(`401 invalid_token ${reason}`)
+    expect(await verdict(await token())).toBe(`401 invalid_token ${reason}`)
   })
 
-  const token = tokenOf()
+  const [token, other] = [await tokenOf(), await tokenOf({ jti: 'crd_2' })]
   const jwk = HOLDER.publicJwk
   it.each<[string, string | null, string]>([
     ['none', null, 'missing'],
@@ -118,7 +118,7 @@ describe('a service that is shown a credential', () => {
     ['another path', proofOf(token, { htu: `${URL}/2` }), 'htu'],
     ['another host', proofOf(token, { htu: 'https://evil.example/refunds' }), 'htu'],
     ['a way round', proofOf(token, { htu: `${AUDIENCE}/x/%2e./refunds` }), 'htu'],
-    ['another token', proofOf(tokenOf({ jti: 'crd_2' })), 'ath'],
+    ['another token', proofOf(other), 'ath'],
     ['no token', proofOf(token, { ath: null }), 'ath'],
     ['too old a moment', proofOf(token, { iat: T - 71 }), 'iat'],
     ['a moment to come', proofOf(token, { iat: T + 11 }), 'iat'],
@@ -173,18 +173,18 @@ describe('the published keys', () => {
 
   it('[F45] are asked for again when a credential names one that is not among them', async () => {
     const { at, keys } = source()
-    const next = signingKey('cdp-2')
-    expect(await verdict(tokenOf(), { keys })).toBe('ok')
+    const next = aKey('cdp-2')
+    expect(await verdict(await tokenOf(), { keys })).toBe('ok')
     at.keys = [next, OURS]
     at.ms = 10_000
-    expect(await verdict(tokenOf({}, next), { keys })).toBe('ok')
-    expect(await verdict(tokenOf(), { keys })).toBe('ok')
+    expect(await verdict(await tokenOf({}, next), { keys })).toBe('ok')
+    expect(await verdict(await tokenOf(), { keys })).toBe('ok')
     expect(at.loads).toBe(2)
   })
 
   it('[F45] are asked for again every ten seconds at most, however many unknown names come', async () => {
     const { at, keys } = source()
-    const unknown = tokenOf({}, signingKey('cdp-9'))
+    const unknown = await tokenOf({}, aKey('cdp-9'))
     for (let n = 0; n < 20; n += 1) await verdict(unknown, { keys })
     expect(at.loads).toBe(1)
     at.ms = 10_000
@@ -194,14 +194,14 @@ describe('the published keys', () => {
 
   it('[F45] are not believed longer than five minutes, and one that is gone is refused by then', async () => {
     const { at, keys } = source()
-    expect(await verdict(tokenOf(), { keys })).toBe('ok')
+    expect(await verdict(await tokenOf(), { keys })).toBe('ok')
     at.isDown = true
     at.ms = 299_999
-    expect(await verdict(tokenOf(), { keys })).toBe('ok')
+    expect(await verdict(await tokenOf(), { keys })).toBe('ok')
     at.ms = 300_000
-    expect(await verdict(tokenOf(), { keys })).toBe('503 unavailable keys')
-    ;[at.isDown, at.keys] = [false, [signingKey('cdp-2')]]
-    expect(await verdict(tokenOf(), { keys })).toBe('401 invalid_token kid')
+    expect(await verdict(await tokenOf(), { keys })).toBe('503 unavailable keys')
+    ;[at.isDown, at.keys] = [false, [aKey('cdp-2')]]
+    expect(await verdict(await tokenOf(), { keys })).toBe('401 invalid_token kid')
   })
 })
 

@@ -59,7 +59,7 @@ function demoConfig(config: Config): Config {
     ...config,
     ...{ dataDir, keysDir: join(dataDir, 'keys'), checkpointsFile: join(dataDir, 'checkpoints') },
     ...{ databaseUrl: null, issuer: null, host: '127.0.0.1', port: 0, sealKey: null },
-    sealToken: null,
+    ...{ sealToken: null, signerToken: null },
   }
 }
 

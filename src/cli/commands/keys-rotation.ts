@@ -1,12 +1,13 @@
 /** procura keys rotate, prune and list: new keys for old, while everything runs. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../../config.ts'
 import { holdsPrivate, type SetName, SETS } from '../../key-files.ts'
 import { readKeyFile, rotateSeal } from '../../keys.ts'
 import { type KeyState, PUBLISHED_SECONDS } from '../../rotation.ts'
 import { CommandError, EXIT } from '../exit.ts'
+import type { Place } from '../key-rotation.ts'
 import { printer } from '../print.ts'
 import { configuration, connected } from '../settings.ts'
 
@@ -44,6 +45,11 @@ export function addRotation(keys: Command): void {
     .argument('<what...>', `${SET_NAMES.join(', ')}, or seal`, readNames)
     .description('make a new key: it is published at once, and signs when everybody knows it')
     .option('--in <seconds>', 'when it begins to sign', readSeconds, 2 * PUBLISHED_SECONDS)
+    .addOption(
+      new Option('--to <place>', 'where it is made, if not where the last one is').choices([
+        ...(['file', 'token'] as const),
+      ]),
+    )
     .addHelpText('before', 'procura keys rotate sessions credentials\n')
     .addHelpText('after', STEPS)
     .action(rotate)
@@ -59,16 +65,25 @@ export function addRotation(keys: Command): void {
     .action(list)
 }
 
-async function rotate(what: readonly What[], { in: seconds }: { in: number }): Promise<void> {
+interface How {
+  readonly in: number
+  readonly to?: Place
+}
+
+async function rotate(what: readonly What[], { in: seconds, to }: How): Promise<void> {
   const config = configuration()
+  if (to !== undefined && what.includes('seal')) {
+    throw new CommandError('where the seal is made is said by PROCURA_SEAL', EXIT.usage)
+  }
   for (const name of what) {
     if (name === 'seal') {
       await rotateTheSeal(config)
       continue
     }
     const { rotateSet } = await import('../key-rotation.ts')
-    const { kid, signsFrom } = await rotateSet(connected(config), name, seconds)
-    printer.line('made', `${kid}, in ${name}.json and on record; it signs from ${told(signsFrom)}`)
+    const { kid, place, signsFrom } = await rotateSet(connected(config), name, { seconds, to })
+    const where = `${place === 'token' ? 'in the token, ' : ''}in ${name}.json and on record`
+    printer.line('made', `${kid}, ${where}; it signs from ${told(signsFrom)}`)
     printer.line('then', `before that, the same ${name}.json in the key folder of every host`)
   }
 }
@@ -78,8 +93,9 @@ async function prune(given: readonly What[]): Promise<void> {
   const { pruneSet } = await import('../key-rotation.ts')
   for (const name of given.length > 0 ? given : await ownSets(config)) {
     if (name === 'seal') throw new CommandError('a seal ends with keys rewrap', EXIT.usage)
-    const gone = await pruneSet(config, name)
+    const { gone, left } = await pruneSet(config, name)
     for (const kid of gone) printer.line('retired', kid)
+    for (const uri of left) printer.line('then', `remove it from its token: ${uri}`)
     if (gone.length === 0) printer.line('current', name)
   }
 }
@@ -88,8 +104,8 @@ async function list(): Promise<void> {
   const config = connected(configuration())
   const { statesIn } = await import('../key-rotation.ts')
   for (const name of await ownSets(config)) {
-    for (const { kid, state, at } of await statesIn(config, name)) {
-      printer.line(state, `${kid}${tail(state, at)}`)
+    for (const { kid, state, at, inToken } of await statesIn(config, name)) {
+      printer.line(state, `${kid}${inToken === undefined ? '' : ' in the token'}${tail(state, at)}`)
     }
   }
 }

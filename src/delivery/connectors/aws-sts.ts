@@ -41,7 +41,7 @@ export function awsSts(options: AwsStsOptions): Connector<Settings, Permissions>
     async issue(intent, at, permissions, signal) {
       const endsAt = new Date(Math.floor(intent.expiresAt.getTime() / 1000) * 1000)
       const policy = sessionPolicy(permissions, endsAt, at.settings)
-      const request = sessionRequest({ ...options, at }, intent, policy)
+      const request = await sessionRequest({ ...options, at }, intent, policy)
       const progress = { isSent: false }
       try {
         return await withSts({ ...options, at }, async (client, sdk) => {

@@ -36,28 +36,27 @@ export function jwt(signer: Signer): Connector<Settings, Permissions> {
     settings: Settings,
     permissions: Permissions,
     audienceOf: ({ audience }) => audience,
-    issue: (intent, { settings }, permissions) =>
-      new Promise((resolve) => {
-        resolve(mint(intent, settings, permissions, signer))
-      }),
+    issue: (intent, { settings }, permissions) => mint(intent, settings, permissions, signer),
     revoke: () => Promise.resolve({ found: false }),
     listOwn: () => Promise.resolve([]),
   }
 }
 
-function mint(
+async function mint(
   intent: Intent,
   { audience }: Settings,
   permissions: Permissions,
   signer: Signer,
-): Issued {
+): Promise<Issued> {
   // Rules are written about the audience that the tool declares; the target must be that one.
   if (permissions.audience !== audience) throw new NoEffect('the grant is for another audience')
   const claims: JsonObject = {
     ...(permissions.claims as JsonObject | undefined),
     ...claimsOf(intent, audience),
   }
-  const token = signToken('credential', claims, signer)
+  const token = await signToken('credential', claims, signer).catch((cause: unknown) => {
+    throw new NoEffect('nothing could be signed', { cause })
+  })
   return {
     kind: 'jwt',
     credential: { token: new Secret(token), token_type: 'DPoP' },

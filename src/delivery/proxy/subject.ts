@@ -11,7 +11,12 @@ const SECONDS = 60
  *
  * @param audience whoever is to accept it, and nobody else
  */
-export function subjectToken(intent: Intent, audience: string, signer: Signer, now: Date): string {
+export async function subjectToken(
+  intent: Intent,
+  audience: string,
+  signer: Signer,
+  now: Date,
+): Promise<string> {
   const { sponsor, agent, act, lease, tool, argsHash, purpose, expiresAt } = intent
   const iat = Math.floor(now.getTime() / 1000)
   const claims: JsonObject = {
@@ -19,5 +24,5 @@ export function subjectToken(intent: Intent, audience: string, signer: Signer, n
     ...{ iat, exp: Math.min(iat + SECONDS, Math.floor(expiresAt.getTime() / 1000)) },
     authorization_details: [{ type: 'tool_call', tool, args_hash: argsHash, purpose }],
   }
-  return signToken('subject', claims, signer)
+  return await signToken('subject', claims, signer)
 }

@@ -42,7 +42,10 @@ export interface Token {
 export interface Tokens {
   /** @throws BrokerError `credential_gone`, `downstream_failed`; NoToken; the signal's reason */
   tokenFor(asked: Asked): Promise<Token>
-  /** Asks nobody. @throws BrokerError `downstream_failed`, `authorization_over`, where an operator has to act first */
+  /**
+   * Asks nobody out there. @throws BrokerError `downstream_failed`, `authorization_over`, where an operator has to
+   * act first; `unavailable` `keys` where nobody signs what is exchanged
+   */
   check(inject: Inject, intent: Intent): Promise<void>
   /** Resolves when nothing is asked for any more whose answer has to be stored. */
   settled(): Promise<void>
@@ -80,13 +83,15 @@ export function createTokens(options: TokensOptions): Tokens {
             : await once(asked, byCredentials(grant, secret))
         case 'token_exchange': {
           const audience = grant.subject_audience ?? grant.token_url
-          const subject = subjectToken(intent, audience, credentials, clock())
+          const subject = await subjectToken(intent, audience, credentials, clock())
           return await once(asked, byExchange(grant, secret, subject))
         }
       }
     },
     async check(inject, { target, downstreamName: lease }) {
-      if (isItself(inject) || !('refresh_token' in inject)) return
+      if (isItself(inject)) return
+      if ('token_exchange' in inject) await credentials.keys[0].inToken?.look()
+      if (!('refresh_token' in inject)) return
       await kept.check({ target, lease, settings: settingsOf(grantOf(inject)) })
     },
     settled: () => kept.settled(),

@@ -47,7 +47,7 @@ async function revokerKeys(opening: Opening, signal: AbortSignal): Promise<Keys>
   const input = {
     ...{ RoleArn: revoker, RoleSessionName: REVOKER, Policy: policyOn(role) },
     DurationSeconds: Math.max(REVOKER_SECONDS, min),
-    WebIdentityToken: identityToken(opening, claims).reveal(),
+    WebIdentityToken: (await identityToken(opening, claims)).reveal(),
   }
   const answer = await withSts(opening, (client, { AssumeRoleWithWebIdentityCommand }) =>
     // The SDK's own limits end when an answer begins.

@@ -13,9 +13,13 @@ type Send = (client: Sts.STSClient, sdk: typeof Sts, signal: AbortSignal) => Pro
 /**
  * The one request that makes this session, ready to be sent.
  *
- * @throws NoEffect for a name that is not ours
+ * @throws NoEffect for a name that is not ours, or when nobody signs who we are
  */
-export function sessionRequest(opening: Opening, intent: Intent, policy: string): Send {
+export async function sessionRequest(
+  opening: Opening,
+  intent: Intent,
+  policy: string,
+): Promise<Send> {
   const { downstreamName, ttlSeconds } = intent
   const { name, settings } = opening.at
   if (!SESSION.test(downstreamName)) throw new NoEffect('not a name of ours')
@@ -26,7 +30,7 @@ export function sessionRequest(opening: Opening, intent: Intent, policy: string)
   const marks = settings.tags === 'on' ? marksOf(intent) : null
   if (settings.credentials === 'web_identity') {
     const who = { sub: subjectOf(name), aud: audienceOf(settings), jti: intent.lease }
-    const token = identityToken(opening, { ...who, ...(marks && marksAsClaims(marks)) })
+    const token = await identityToken(opening, { ...who, ...(marks && marksAsClaims(marks)) })
     return (client, sdk, abortSignal) => {
       const input = { ...common, WebIdentityToken: token.reveal() }
       return client.send(new sdk.AssumeRoleWithWebIdentityCommand(input), { abortSignal })

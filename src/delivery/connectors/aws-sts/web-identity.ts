@@ -21,13 +21,20 @@ export interface Speaker {
  * A token that says that this broker asks, on behalf of one target. A trust policy that demands its
  * `sub` is that of one role: what is said for one target opens no other, nor what ends its sessions.
  *
- * @throws NoEffect when no key signs, or none of a kind that STS takes
+ * @throws NoEffect when no key signs now, or none of a kind that STS takes
  */
-export function identityToken({ identity, clock }: Speaker, claims: JsonObject): Secret {
+export async function identityToken(
+  { identity, clock }: Speaker,
+  claims: JsonObject,
+): Promise<Secret> {
   if (identity?.keys[0].alg !== 'ES256') throw new NoEffect('STS takes no key but ES256')
   const now = Math.floor(clock().getTime() / 1000)
   const times = { iat: now - SECONDS_BEFORE, exp: now + SECONDS_AFTER }
-  return new Secret(signToken('identity', { ...claims, ...times }, identity))
+  const signed = signToken('identity', { ...claims, ...times }, identity)
+  const token = await signed.catch((cause: unknown) => {
+    throw new NoEffect('nobody signs what we say to STS', { cause })
+  })
+  return new Secret(token)
 }
 
 /** As a trust policy is to demand it: of whoever makes sessions, and of whoever ends them. */

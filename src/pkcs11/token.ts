@@ -1,11 +1,13 @@
-/** A token that is logged in to: it wraps and unwraps with keys that nobody can take out of it. */
+/** A token that is logged in to: it wraps, unwraps and signs with keys that nobody can take out of it. */
 import { randomBytes } from 'node:crypto'
 import { idAfter, type Keys, keysAt, makeKey } from './keys.ts'
 import { gcm, readUlong, ulong } from './layout.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Module } from './module.ts'
+import { makePair, privateKeyAt, signAt } from './pairs.ts'
 import type { PinOnce } from './pin.ts'
 import { SESSION, sessionAt, slotOf } from './slot.ts'
-import type { TokenUri } from './uri.ts'
+import type { KeyUri, TokenUri } from './uri.ts'
 
 /** It was altered, moved, or wrapped with another key. */
 export class Altered extends Error {
@@ -16,13 +18,20 @@ export class Altered extends Error {
 }
 
 export interface Token {
-  keys(): Promise<Keys>
+  /** Those of a seal, by their label. */
+  keys(label: string): Promise<Keys>
   /** AES-256-GCM: nonce, ciphertext, tag. */
   seal(key: bigint, boundTo: Buffer, plain: Buffer): Promise<Buffer>
   /** @throws Altered where the key itself works, and any other error where it does not */
   open(key: bigint, boundTo: Buffer, sealed: Buffer): Promise<Buffer>
   /** @returns its version, which comes after `newest`. @throws TokenProblem when none does */
-  makeKey(newest: string | undefined, now: Date): Promise<string>
+  makeKey(label: string, newest: string | undefined, now: Date): Promise<string>
+  /** @throws TokenProblem unless exactly one fits, and may be relied on */
+  privateKey(uri: KeyUri): Promise<bigint>
+  /** ECDSA over P-256, as P1363. */
+  sign(key: bigint, digest: Buffer): Promise<Buffer>
+  /** @returns the public half, as a JWK has it */
+  makePair(label: string, id: Buffer): Promise<JsonObject>
   close(): Promise<void>
 }
 
@@ -43,14 +52,18 @@ export async function openToken(module: Module, uri: TokenUri, pin: PinOnce): Pr
     await close()
     throw error
   }
-  const keys = () => keysAt(module, session, uri.object)
+  async function writing<T>(work: (session: bigint) => Promise<T>): Promise<T> {
+    const own = await sessionAt(module, slot, SESSION.writing)
+    return await work(own).finally(() => closed(own))
+  }
   return {
-    ...{ ...ciphers(module, session), keys, close },
-    async makeKey(newest, now) {
-      const made = { label: uri.object, id: idAfter(newest, now) }
-      const writing = await sessionAt(module, slot, SESSION.writing)
-      return await makeKey(module, writing, made).finally(() => closed(writing))
-    },
+    ...{ ...ciphers(module, session), close },
+    keys: (label) => keysAt(module, session, label),
+    makeKey: (label, newest, now) =>
+      writing((own) => makeKey(module, own, { label, id: idAfter(newest, now) })),
+    privateKey: (uri) => privateKeyAt(module, session, uri),
+    sign: (key, digest) => signAt(module, { session, key }, digest),
+    makePair: (label, id) => writing((own) => makePair(module, own, { label, id })),
   }
 }
 

@@ -2,7 +2,7 @@
 import { arch, endianness } from 'node:os'
 import { initialization, ulong, readUlong } from './layout.ts'
 
-/** Why a seal in a token cannot be used, for whoever configured it. */
+/** Why a token cannot be used, for whoever configured it. */
 export class TokenProblem extends Error {
   override readonly name = 'TokenProblem'
 }
@@ -45,9 +45,12 @@ const FUNCTIONS = {
   C_Encrypt: [30, [LONG, AT, LONG, AT, AT]],
   C_DecryptInit: [33, [LONG, AT, LONG]],
   C_Decrypt: [34, [LONG, AT, LONG, AT, AT]],
+  C_SignInit: [42, [LONG, AT, LONG]],
+  C_Sign: [43, [LONG, AT, LONG, AT, AT]],
   C_GenerateKey: [58, [LONG, AT, AT, LONG, AT]],
+  C_GenerateKeyPair: [59, [LONG, AT, AT, LONG, AT, LONG, AT, AT]],
 } as const
-const LAST = 58
+const LAST = 59
 const NOT_INITIALIZED = 0x190
 const ALREADY_INITIALIZED = 0x191
 
@@ -120,17 +123,17 @@ export interface ForeignFunctions {
   address(buffer: Buffer): bigint
 }
 
-/** Optional: whoever seals in no token builds and runs without it. */
+/** Optional: whoever has no key in a token builds and runs without it. */
 const FFI = { name: 'koffi', version: '3.3.4' }
 
 async function foreignFunctions(): Promise<ForeignFunctions> {
   if (process.platform === 'win32' || endianness() !== 'LE' || !/64$/.test(arch())) {
-    throw new TokenProblem('a seal in a token needs Linux or macOS on 64 bits')
+    throw new TokenProblem('a key in a token needs Linux or macOS on 64 bits')
   }
   try {
     return (await import(FFI.name)) as ForeignFunctions
   } catch (cause) {
     const fix = `npm install ${FFI.name}@${FFI.version}`
-    throw new TokenProblem(`a seal in a token needs the package ${FFI.name}: ${fix}`, { cause })
+    throw new TokenProblem(`a key in a token needs the package ${FFI.name}: ${fix}`, { cause })
   }
 }

@@ -17,8 +17,8 @@ export async function slotOf(module: Module, { names }: TokenUri): Promise<bigin
       fitting.push({ slot, flags })
   }
   const [one, another] = fitting
-  if (one === undefined) throw new TokenProblem('the token that the seal names is not there')
-  if (another !== undefined) throw new TokenProblem('two tokens fit the seal: name its serial')
+  if (one === undefined) throw new TokenProblem('the token that is named is not there')
+  if (another !== undefined) throw new TokenProblem('two tokens fit what is named: give the serial')
   refuseLastTry(one.flags)
   return one.slot
 }

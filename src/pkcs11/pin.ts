@@ -1,5 +1,5 @@
 /** A process shows a PIN to a token once: what was refused is not shown again, for tokens lock after a few. */
-import type { Secret } from '../../domain/secret.ts'
+import type { Secret } from '../domain/secret.ts'
 import { TokenFault, TokenProblem } from './module.ts'
 
 export interface PinOnce {
