@@ -1865,6 +1865,12 @@ CREATE INDEX lease_by_delegation ON procura.lease USING btree (tenant, delegatio
 CREATE INDEX lease_due ON procura.lease USING btree (tenant, target, due_at) WHERE (due_at IS NOT NULL);
 
 --
+-- Name: lease_due_urgent; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_due_urgent ON procura.lease USING btree (tenant, target, due_at) WHERE ((due_at IS NOT NULL) AND ((next_try_at IS NOT NULL) OR (state = 'minting'::text)));
+
+--
 -- Name: lease_live_by_agent; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 

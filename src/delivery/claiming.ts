@@ -17,12 +17,30 @@ export interface Claiming {
   /** Names this claim; a write later is conditional on it. */
   readonly claim: string
   readonly limit: number
+  /** Only what was stopped, has been tried, or was left by a crash. */
+  readonly isUrgent?: boolean
   /** In place of the database's time, for tests. */
   readonly now?: Date | undefined
 }
 
 /** Of a lease `l`, at `time.now`. When it is due is a column: what is alive and not due costs nothing. */
 const DUE = `l.tenant = $1 and l.due_at <= now and coalesce(l.claimed_until, '-infinity') < now`
+
+const URGENT = `(l.next_try_at is not null or l.state = 'minting')`
+
+/** How many are due at a target, claimed or not. */
+export async function countDue(
+  pool: Pick<Pool, 'query'>,
+  { tenant, target, now }: Pick<Claiming, 'tenant' | 'target' | 'now'>,
+): Promise<number> {
+  const [row] = await ask<{ count: number }>(pool, {
+    name: 'lease_count_due',
+    text: `select count(*)::int from procura.lease
+           where tenant = $1 and target = $2 and due_at <= coalesce($3, clock_timestamp())`,
+    values: [tenant, target, now ?? null],
+  })
+  return row?.count ?? 0
+}
 
 /** Brings forward the end of every lease under what was stopped since the last time. */
 export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Promise<void> {
@@ -64,10 +82,10 @@ export async function targetsDue(
  */
 export async function claimDue(
   pool: Pick<Pool, 'query'>,
-  { tenant, target, claim, limit, now }: Claiming,
+  { tenant, target, claim, limit, isUrgent = false, now }: Claiming,
 ): Promise<Claimed[]> {
   const rows = await ask<Row & { revocation: RevocationId | null; stopped: string | null }>(pool, {
-    name: 'lease_claim_due',
+    name: isUrgent ? 'lease_claim_urgent' : 'lease_claim_due',
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
       due as (
         select l.tenant, l.id, s.revocation, s.kind as stopped
@@ -75,7 +93,7 @@ export async function claimDue(
         left join lateral (
           select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
         ) s on true
-        where ${DUE} and l.target = $5
+        where ${DUE} and l.target = $5 ${isUrgent ? `and ${URGENT}` : ''}
         order by l.due_at limit $3
         for update of l skip locked
       )

@@ -1,6 +1,5 @@
 /** What is due at one target is ended there, a few at a time, and put on record; or put off. */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { isOutage } from '../db/outage.ts'
 import type { EndReason } from '../domain/lease.ts'
@@ -8,10 +7,11 @@ import type { Meter } from '../domain/meter.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { bySystem } from '../domain/request.ts'
-import { type Claimed, claimDue } from './claiming.ts'
+import { type Claimed, claimDue, countDue } from './claiming.ts'
 import { NotYet, PartlyRevoked, Silent } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
 import { conclude, type Ending, FINAL, putOff } from './endings.ts'
+import { createPace } from './pace.ts'
 import type { Resting } from './resting.ts'
 import type { Targets } from './targets.ts'
 
@@ -19,9 +19,6 @@ import type { Targets } from './targets.ts'
 const LANES = 8
 /** Where there is nothing to be ended, what is left is the record, whose commits they share. */
 const LANES_OF_RECORD = 32
-/** So many are ended as fast as it goes. Of a flood fewer at once, with rests as long: others ask meanwhile. */
-const AT_A_GO = 64
-const FEWER = 4
 /** Less than a claim lasts. */
 const REVOKE_MS = 5000
 const BACK_OFF_MS = { first: 500, most: 20_000 }
@@ -53,33 +50,33 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   const { connector, endsAtOnce = LANES } = options.targets.get(target) ?? {}
   const isAtTarget = connector?.isAtTarget ?? true
   const lanes = isAtTarget ? Math.min(LANES, endsAtOnce) : LANES_OF_RECORD
-  let [ended, tried] = [0, 0]
+  const claimSome = (claim: string, limit: number, isUrgent = false) =>
+    claimDue(pool, { tenant, target, claim, limit, isUrgent, now })
+  const pace = createPace(() => countDue(pool, { tenant, target, now }))
+  let ended = 0
   while (!signal.aborted) {
-    const began = performance.now()
-    const isFlood = tried >= AT_A_GO
-    const limit = resting.lanes(target, isFlood ? Math.ceil(lanes / FEWER) : lanes, elapsed())
-    if (limit === 0) break
+    const room = resting.lanes(target, lanes, elapsed())
+    if (room === 0) break
+    const { few, isFlood } = pace.next(room)
     const claim = randomUUID()
     claims.add(claim)
     try {
-      const due = await claimDue(pool, { tenant, target, claim, limit, now })
+      const looksAhead = isFlood && room === lanes
+      const urgent = looksAhead ? await claimSome(claim, Math.max(1, room - few), true) : []
+      const others = await claimSome(claim, few)
+      const due = [...urgent, ...others]
       const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
-      tried += due.length
       ended += outcomes.filter((outcome) => outcome === 'ended').length
       const isAnswered = outcomes.some((outcome) => outcome !== 'silent')
       if (due.length > 0) resting.note(target, isAnswered, elapsed())
       // A target that refuses all of a round is left until the next look, whatever else is due there.
-      if (due.length < limit || outcomes.every((outcome) => outcome === 'refused')) break
+      if (others.length < few || outcomes.every((outcome) => outcome === 'refused')) break
+      await pace.after({ tried: due.length, isUrgent: urgent.length > 0, signal })
     } finally {
       claims.delete(claim)
     }
-    if (isFlood) await rest(performance.now() - began, signal)
   }
   return ended
-}
-
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  await pause(ms, undefined, { signal }).catch(() => undefined) // Told to stop, it does not rest.
 }
 
 /** `silent`: its target, or our own record, did not answer; whoever says no has answered. */

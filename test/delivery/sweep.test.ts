@@ -188,6 +188,22 @@ describe('a sweep', () => {
     expect(Math.max(...atOnce.slice(64))).toBe(2)
   })
 
+  it('ends what was stopped before the rest of a flood that was due long before it', async () => {
+    const world = await aWorld()
+    for (let n = 0; n < 6; n += 1)
+      await Promise.all(Array.from({ length: 20 }, () => issue(world, ORDERS)))
+    await world.db.query(`update procura.lease set expires_at = now() - interval '1 hour'`)
+    const stopped = newId('con', now())
+    const of = await Promise.all(
+      [1, 2, 3].map(() => issue(world, { ...ORDERS, consent_id: stopped })),
+    )
+    await stop(world.db, 'consent', stopped)
+    expect(await world.aSweeper().sweepOnce()).toBe(123)
+    const when = of.map(({ intent }) => world.fake.revoked.indexOf(intent.downstreamName))
+    expect(Math.min(...when)).toBeGreaterThanOrEqual(64)
+    expect(Math.max(...when)).toBeLessThan(72)
+  })
+
   it('[F20] that lost its claim to another writes nothing', async () => {
     const world = await aWorld()
     const { lease } = await issue(world, ORDERS)
