@@ -6,6 +6,7 @@ import { BrokerError } from '../domain/problems.ts'
 import { NoEffect } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
 import { FINAL, isEnding } from './endings.ts'
+import { keysAway } from './keys-away.ts'
 import { activateLease, findLease, type Held, leaseOf } from './leases.ts'
 import { createRedeem, type Redeeming, stale } from './redeem.ts'
 import { refusalFor, stopUnder } from './stopped.ts'
@@ -91,13 +92,6 @@ function failureOf({ decision }: Intent, cause: unknown): BrokerError {
   const isLate = isTimeout(cause) || (cause instanceof NoEffect && cause.isTimeout)
   const shown = { decision }
   return new BrokerError(isLate ? 'downstream_timeout' : 'downstream_failed', { cause, shown })
-}
-
-/** What opens the target could not be had, and nobody there was asked. */
-function keysAway(cause: unknown): BrokerError | null {
-  const error = cause instanceof NoEffect ? cause.cause : cause
-  const isKeys = error instanceof BrokerError && error.shown.evaluation?.unavailableInput === 'keys'
-  return isKeys ? error : null
 }
 
 /** The decision is used up, and what it spent is given back. */

@@ -1,5 +1,7 @@
 /** A target that hangs is left alone for a while, so that waiting for it does not hold up everything else. */
 
+import { keysAway } from './keys-away.ts'
+
 /** This many calls in a row that took too long, whatever became of them. */
 const SLOW_IN_A_ROW = 3
 /** A refusal that comes at once costs nobody anything. */
@@ -42,7 +44,7 @@ export function createCircuit(elapsed: () => number = () => performance.now()): 
         note(elapsed() - since, false, isOpen)
         return result
       } catch (error) {
-        note(elapsed() - since, true, isOpen)
+        if (keysAway(error) === null) note(elapsed() - since, true, isOpen)
         throw error
       } finally {
         if (isOpen) isTrying = false
