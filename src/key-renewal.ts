@@ -10,8 +10,8 @@ const NAMES = Object.keys(SETS) as SetName[]
 
 /**
  * Reads the folder again, and puts what it says into the sets that are held, all in one turn: whoever
- * was handed a set signs with the key that signs now. What cannot be read changes nothing, nor does a
- * key in a token that does not sign what it should.
+ * was handed a set signs with the key that signs now. What cannot be read changes nothing, nor where a
+ * key in a token is to sign now and does not sign what it should.
  *
  * @param read the sets, with the one first that signs at that moment
  * @returns what throws as `read` does, and `unavailable` `keys`
@@ -19,8 +19,10 @@ const NAMES = Object.keys(SETS) as SetName[]
 export function renewing(held: HeldSets, read: (now: Date) => Promise<HeldSets>): Renew {
   return async (now) => {
     const found = await read(now)
-    await prove(found)
+    for (const name of NAMES) await found[name]?.[0]?.inToken?.prove()
     for (const name of NAMES) replace(held[name], found[name])
+    // One that is to come has time to appear; till then it is published, and told of.
+    await prove(found)
   }
 }
 

@@ -49,6 +49,7 @@ async function identityOf(config: Where, now: Date) {
   if (issuer === null) throw new CommandError('this needs PROCURA_ISSUER', EXIT.usage)
   const text = await readKeyFile(join(keysDir, 'credentials.json'), () => undefined)
   const keys = readSet(text, 'credentials', now, tokenOf(config)?.signers)
-  await orReason(prove({ credentials: keys }))
+  // One that is still to come does not keep anybody from braking.
+  await orReason(prove({ credentials: [keys[0]] }))
   return { issuer, keys }
 }
