@@ -12,8 +12,8 @@ type Query = ClientBase['query']
 
 /**
  * The rows of a statement, each with its tenant, `$2`: what is joined to them is found by its key. Were
- * the tenant a constant there, all that it has would be a way, too, and is taken for a short one while
- * tables are small.
+ * the tenant a constant there, or were there more rows, all that a tenant has would be a way, too, and is
+ * taken for a short one while tables are small.
  *
  * @param columns with their types
  */

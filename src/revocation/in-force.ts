@@ -59,13 +59,13 @@ const inForce = (tenant: string): Rowwise => ({
       from procura.epoch where tenant = $2
     )
     select r.n, e.policy_epoch, e.revocation_epoch,
-      array(select id from procura.stop where tenant = $2 and id = any (r.rests_on)) as stopped,
+      array(select id from procura.stop where tenant = r.tenant and id = any (r.rests_on)) as stopped,
       array(select agent from unnest(r.agents) agent
             where not exists (select from procura.agent a
               where a.tenant = r.tenant and a.id = agent and a.status = 'active')) as retired,
       array(select scope from procura.freeze where tenant = $2 and lifted_at is null
               and (scope = any (r.scopes) or scope in (
-                select sponsor from procura.agent where tenant = $2 and id = any (r.agents)))) as frozen,
+                select sponsor from procura.agent where tenant = r.tenant and id = any (r.agents)))) as frozen,
       c.withdrawn_at is not null as is_withdrawn, c.expires_at
     from ${rowsOf('consent text, agents text[], rests_on text[], scopes text[]')}
     cross join epoch e
