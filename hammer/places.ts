@@ -40,7 +40,10 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
     { by: cdp, statement: TURN, when: 'before' }, // A token is made without anybody being asked.
   ],
   FP8: [{ by: cdp, statement: COMMIT, follows: /^lease_activate$/, when: 'after' }],
-  FP11: [{ by: reaper, statement: /^lease_claim_due$/, when: 'after', finds: true }],
+  FP11: [
+    { by: reaper, statement: /^lease_claim_due$/, when: 'after', finds: true },
+    { by: reaper, statement: /^lease_claim_urgent$/, when: 'after', finds: true },
+  ],
   FP12: [{ by: revoking, statement: /^(alter|drop) role/, when: 'sent' }],
   FP13: [{ by: revoking, statement: /^drop role/, when: 'after' }],
   FP14: [{ by: reaper, statement: COMMIT, follows: /^lease_finish$/, when: 'after' }],

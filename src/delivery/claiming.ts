@@ -26,7 +26,13 @@ export interface Claiming {
 /** Of a lease `l`, at `time.now`. When it is due is a column: what is alive and not due costs nothing. */
 const DUE = `l.tenant = $1 and l.due_at <= now and coalesce(l.claimed_until, '-infinity') < now`
 
-const URGENT = `(l.next_try_at is not null or l.state = 'minting')`
+const DUE_OR_URGENT = {
+  due: { name: 'lease_claim_due', which: '' },
+  urgent: {
+    name: 'lease_claim_urgent',
+    which: `and (l.next_try_at is not null or l.state = 'minting')`,
+  },
+} as const
 
 /** How many are due at a target, claimed or not. */
 export async function countDue(
@@ -84,8 +90,9 @@ export async function claimDue(
   pool: Pick<Pool, 'query'>,
   { tenant, target, claim, limit, isUrgent = false, now }: Claiming,
 ): Promise<Claimed[]> {
+  const { name, which } = DUE_OR_URGENT[isUrgent ? 'urgent' : 'due']
   const rows = await ask<Row & { revocation: RevocationId | null; stopped: string | null }>(pool, {
-    name: isUrgent ? 'lease_claim_urgent' : 'lease_claim_due',
+    name,
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
       due as (
         select l.tenant, l.id, s.revocation, s.kind as stopped
@@ -93,7 +100,7 @@ export async function claimDue(
         left join lateral (
           select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
         ) s on true
-        where ${DUE} and l.target = $5 ${isUrgent ? `and ${URGENT}` : ''}
+        where ${DUE} and l.target = $5 ${which}
         order by l.due_at limit $3
         for update of l skip locked
       )
