@@ -167,7 +167,7 @@ function checkOrigin(issuer: string | undefined, mistakes: Mistake[]): void {
     })
 }
 
-/** Whoever sets it for people's data would believe what is not so. */
+/** Whoever sets it for people's data, or two of them, would believe what is not so. */
 function checkTokens(values: Settings, mistakes: Mistake[]): void {
   const { PROCURA_SEAL: seal, PROCURA_SIGNER: signer, PROCURA_ROLE: role } = values
   if (seal === undefined) return

@@ -26,7 +26,7 @@ export interface HealthOptions {
   readonly isPolicyHealthy?: () => boolean
   /** When everything recorded was last known to be signed. */
   readonly signedAt?: () => Date
-  /** Whether what is sealed could be opened. */
+  /** Whether what is sealed could be opened, and what is in a token is there to sign. */
   readonly areKeysThere?: () => Promise<boolean>
   /** Whether the other process is there, and ready. */
   readonly isPeerReady?: () => Promise<boolean>

@@ -8,7 +8,7 @@ import { printer } from './print.ts'
 /** Node's own switch, which a program that runs already cannot turn. */
 const NO_CODE = '--disallow-code-generation-from-strings'
 
-/** In percent of what is alive. V8 would let the dead take three times that before it looks at all of them. */
+/** What is dead may take so much of what is alive, in percent; V8 would let it take up to three times that. */
 const HEAP_GROWS_BY = 100
 
 /** Loads the server, then locks the built-ins of this process: nothing is loaded after that. */

@@ -3,7 +3,7 @@ import { unavailable } from '../domain/problems.ts'
 import type { Keys } from '../pkcs11/keys.ts'
 import { TokenProblem } from '../pkcs11/module.ts'
 import type { Token } from '../pkcs11/token.ts'
-import { answered, MAKE_MS, type Using } from '../pkcs11/using.ts'
+import { answered, TO_MAKE, type Using } from '../pkcs11/using.ts'
 import type { KeyStore } from './key-store.ts'
 
 export interface TokenStore extends KeyStore {
@@ -62,6 +62,6 @@ export function tokenSeal(using: Using, label: string): TokenStore {
         const [version] = await newest(token)
         if (version === made) return made
         throw answered(`made ${made}, and ${version} is newer: somebody else makes keys here`)
-      }, MAKE_MS),
+      }, TO_MAKE),
   }
 }

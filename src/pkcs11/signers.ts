@@ -3,11 +3,9 @@ import { createHash, createPublicKey, type KeyObject, randomBytes, verify } from
 import type { JsonObject } from '../domain/json.ts'
 import type { InToken, SigningKey } from '../domain/jws.ts'
 import type { Token } from './token.ts'
-import { answered, MAKE_MS, type Using } from './using.ts'
+import { answered, TO_MAKE, TO_SIGN, type Using } from './using.ts'
 import { type KeyUri, keyUri, readKeyUri } from './uri.ts'
 
-/** Its turn included. An agent waits for two of them, and the delivering side for one while it asks. */
-const SIGN_MS = 2000
 const ID_OCTETS = 16
 const P1363 = { dsaEncoding: 'ieee-p1363' } as const
 
@@ -50,14 +48,14 @@ export function createSigners(using: Using): Signers {
         async sign(octets) {
           const digest = sha256(octets)
           const work = async (token: Token) => token.sign(await keyOf(token, named), digest)
-          return await using(work, SIGN_MS)
+          return await using(work, TO_SIGN)
         },
         inToken: {
           async prove() {
             if (!proven.has(named.name)) await using((token) => keyOf(token, named))
           },
           async look() {
-            await using((token) => token.privateKey(named.uri), SIGN_MS)
+            await using((token) => token.privateKey(named.uri), TO_SIGN)
           },
         },
       }
@@ -69,7 +67,7 @@ export function createSigners(using: Using): Signers {
         const key = await token.privateKey({ object: label, id })
         await refuseOther(token, key, createPublicKey({ key: jwk, format: 'jwk' }))
         return { uri: keyUri(label, id), jwk }
-      }, MAKE_MS),
+      }, TO_MAKE),
   }
 }
 

@@ -8,10 +8,10 @@ import type { TokenUri } from './uri.ts'
 
 /** Its turn included: a token serves one call at a time here. */
 const CALL_MS = 5000
-/** A key is made rarely, by somebody who waits; one that is made after nobody waits is not told of. */
-export const MAKE_MS = 60_000
 /** As many as are answered in time by a token that takes 20 ms. */
 const WAITING_MAX = 256
+/** Of which what agents ask for has no more: there is room for what is opened to end something. */
+const SIGNING_MAX = 64
 
 export interface UsingOptions {
   readonly uri: TokenUri
@@ -25,9 +25,18 @@ type Work<T> = (token: Token) => Promise<T>
  * Runs `work` with the token. Whatever keeps the token from answering is `unavailable`, with the reason
  * as its cause.
  *
- * @param ms how long to wait for it, 5 s unless it is said
+ * @param wait how long, 5 s unless it is said; and behind how many
  */
-export type Using = <T>(work: Work<T>, ms?: number) => Promise<T>
+export type Using = <T>(work: Work<T>, wait?: Wait) => Promise<T>
+export interface Wait {
+  readonly ms: number
+  readonly behind?: number
+}
+
+/** An agent waits for two signatures, and the delivering side for one while it asks. */
+export const TO_SIGN: Wait = { ms: 2000, behind: SIGNING_MAX }
+/** A key is made rarely, by somebody who waits; one that is made after nobody waits is not told of. */
+export const TO_MAKE: Wait = { ms: 60_000 }
 
 /** Opened when it is first needed, and again whenever the token was away. */
 export const usingToken = ({ uri, pin, callMs = CALL_MS }: UsingOptions): Using =>
@@ -79,8 +88,8 @@ function inTurns(open: () => Promise<Token>, callMs: number): Using {
     }
   }
   /** Whoever does not wait any more has a place until the token is done with who was before. */
-  async function inTurn<T>(work: Work<T>, signal: AbortSignal): Promise<T> {
-    if (waiting >= WAITING_MAX) throw new TokenProblem('the token is busy: too many wait for it')
+  async function inTurn<T>(work: Work<T>, signal: AbortSignal, behind: number): Promise<T> {
+    if (waiting >= behind) throw new TokenProblem('the token is busy: too many wait for it')
     waiting += 1
     const turn = last
       .then(() => {
@@ -93,10 +102,11 @@ function inTurns(open: () => Promise<Token>, callMs: number): Using {
     last = turn.catch(() => undefined)
     return await turn
   }
-  return async function using<T>(work: Work<T>, ms = callMs): Promise<T> {
+  return async function using<T>(work: Work<T>, wait: Wait = { ms: callMs }): Promise<T> {
+    const { ms, behind = WAITING_MAX } = wait
     try {
       const late = AbortSignal.timeout(ms)
-      return await Promise.race([inTurn(work, late), over(late)])
+      return await Promise.race([inTurn(work, late, behind), over(late)])
     } catch (error) {
       throw isAnswer(error) ? error : unavailable('keys', error)
     }

@@ -62,6 +62,23 @@ describe.skipIf(hsm === null)(`a key that signs in a token${why}`, () => {
     expect(read.map(({ claims: { n } }) => n)).toEqual(all.map(({ n }) => n))
   })
 
+  it('leaves room for what is opened, however many want a signature', async () => {
+    const pair = await aToken().make('crowd')
+    const { signer, pinFile } = hsm as SoftHsm
+    let give = (_: Secret) => {}
+    const given = new Promise<Secret>((resolve) => (give = resolve))
+    const using = usingToken({ uri: readSignerUri(signer), pin: () => given })
+    const key = createSigners(using).at(pair.uri, publicKeyOf(pair))
+    const sign = async (text: string) => await key.sign(Buffer.from(text))
+    const waiting = Array.from({ length: 64 }, () => sign('one of many'))
+    await expect(sign('one too many')).rejects.toMatchObject(because('too many wait'))
+    const opened = using(() => Promise.resolve('opened'))
+    give(new Secret(readFileSync(pinFile, 'utf8').trim()))
+    expect(await opened).toBe('opened')
+    for (const signature of await Promise.all(waiting))
+      expect(isGood(pair, 'one of many', signature)).toBe(true)
+  })
+
   it('cannot be taken out, by whoever has the PIN', async () => {
     const pair = await aToken().make('inside')
     const { module, session, ...there } = await byHand()
