@@ -1,5 +1,4 @@
 /** A key store whose keys never leave a token: what it wraps and unwraps passes through the token. */
-import { unavailable } from '../domain/problems.ts'
 import type { Keys } from '../pkcs11/keys.ts'
 import { TokenProblem } from '../pkcs11/module.ts'
 import type { Token } from '../pkcs11/token.ts'
@@ -29,7 +28,7 @@ export function tokenSeal(using: Using, label: string): TokenStore {
   async function keyOf(token: Token, version: string): Promise<bigint> {
     if (of !== token || !known.has(version)) await look(token)
     const key = known.get(version)
-    if (key === undefined) throw unavailable('keys', new Error(`No key of version ${version}`))
+    if (key === undefined) throw new TokenProblem(`the token has no key of version ${version}`)
     return key
   }
   /** The keys of the seal, where no other could be taken for one. What they sealed is opened in any case. */

@@ -10,6 +10,8 @@ import type { TokenUri } from './uri.ts'
 const CALL_MS = 5000
 /** As many as are answered in time by a token that takes 20 ms. */
 const WAITING_MAX = 256
+/** No more often is a session given up for what the token says it does not have: a new one may know better. */
+const NEW_SESSION_MS = 1000
 /** Of which what agents ask for has no more: there is room for what is opened to end something. */
 const SIGNING_MAX = 64
 
@@ -63,15 +65,19 @@ function opening(uri: TokenUri, read: UsingOptions['pin']): () => Promise<Token>
 function inTurns(open: () => Promise<Token>, callMs: number): Using {
   let last: Promise<unknown> = Promise.resolve()
   let token: Token | null = null
-  let waiting = 0
+  let [waiting, openedAt] = [0, -Infinity]
   async function once<T>(work: Work<T>): Promise<T> {
+    if (token === null) {
+      token = await open()
+      openedAt = performance.now()
+    }
     try {
-      token ??= await open()
       return await work(token)
     } catch (error) {
-      if (!isAnswer(error)) {
+      const isNew = performance.now() - openedAt < NEW_SESSION_MS
+      if (!isAnswer(error) && !(isNew && error instanceof TokenProblem)) {
         // It may be gone, and then so is its session.
-        await token?.close()
+        await token.close()
         token = null
       }
       throw error
@@ -83,7 +89,7 @@ function inTurns(open: () => Promise<Token>, callMs: number): Using {
       return await once(work)
     } catch (error) {
       // A session may have ended while nobody looked; a new one tells.
-      if (isAnswer(error) || !isOld) throw error
+      if (token !== null || !isOld) throw error
       return await once(work)
     }
   }

@@ -143,7 +143,7 @@ describe('a set with a key in a token', () => {
     expect(asked).toEqual([])
   })
 
-  it('that does not prove itself changes nothing where a broker runs', async () => {
+  it('that does not prove itself does not sign where a broker runs: the one before goes on', async () => {
     const { dir, path, text } = await aFolder()
     const { token, make, state } = aToken()
     const options = { token }
@@ -154,10 +154,50 @@ describe('a set with a key in a token', () => {
     writeFileSync(path('sessions'), next.text)
     state.isAway = true
     await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
-    expect(keys.sessions.map((it) => it.kid)).toEqual([kid])
+    expect(keys.sessions.map((it) => it.kid)).toEqual([kid, next.kid])
     state.isAway = false
     await renew(at(10))
     expect(keys.sessions.map((it) => it.kid)).toEqual([next.kid, kid])
+  })
+
+  it.each([
+    ['signs', 0],
+    ['is to come', 60],
+  ])('that %s and does not prove itself keeps no stolen key accepted', async (_, seconds) => {
+    const { dir, path, text } = await aFolder()
+    const { token, make, state } = aToken()
+    const options = { token }
+    const keys = await loadKeys(dir, options)
+    const renew = renewing(keys, (now) => loadKeys(dir, { ...options, now }))
+    const stolen = keys.credentials[0].kid
+    const fresh = withNewKey(text('credentials'), 'credentials', at(0))
+    writeFileSync(path('credentials'), fresh.text)
+    await renew(at(5))
+    expect(keys.credentials.map((it) => it.kid)).toEqual([fresh.kid, stolen])
+
+    const inToken = keyInToken('credentials', make(ONE))
+    const next = withNewKey(fresh.text, 'credentials', at(5 + seconds), inToken)
+    const file = parseTrusted(next.text) as { keys: { kid: string }[] }
+    const left = file.keys.filter((key) => key.kid !== stolen)
+    writeFileSync(path('credentials'), JSON.stringify({ keys: left }))
+    state.isAway = true
+    await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
+    expect(keys.credentials.map((it) => it.kid)).toEqual([fresh.kid, next.kid])
+  })
+
+  it('that signs alone and does not prove itself leaves nothing of before to sign with', async () => {
+    const { dir, path } = await aFolder()
+    const { token, make, state } = aToken()
+    const keys = await loadKeys(dir, { token })
+    const renew = renewing(keys, (now) => loadKeys(dir, { token, now }))
+    const alone = keyInToken('credentials', make(ONE))
+    writeFileSync(path('credentials'), JSON.stringify({ keys: [alone] }))
+    state.isAway = true
+    await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
+    expect(keys.credentials.map((it) => it.kid)).toEqual([alone.kid])
+    await expect(Promise.resolve(keys.credentials[0].sign(Buffer.from('x')))).rejects.toMatchObject(
+      { code: 'unavailable' },
+    )
   })
 
   it('says what is missing where no token is configured, and signs nothing', async () => {

@@ -62,6 +62,23 @@ describe.skipIf(hsm === null)(`a key that signs in a token${why}`, () => {
     expect(read.map(({ claims: { n } }) => n)).toEqual(all.map(({ n }) => n))
   })
 
+  it('is not logged in to for each that asks for a key that is not there', async () => {
+    const pair = await aToken().make('there')
+    const { signer, pinFile } = hsm as SoftHsm
+    let logins = 0
+    const pin = () => {
+      logins += 1
+      return Promise.resolve(new Secret(readFileSync(pinFile, 'utf8').trim()))
+    }
+    const signers = createSigners(usingToken({ uri: readSignerUri(signer), pin }))
+    const missing = signers.at('pkcs11:object=nowhere', publicKeyOf(pair))
+    for (let n = 0; n < 20; n += 1)
+      await expect(missing.sign(Buffer.from('x'))).rejects.toMatchObject(because('no private key'))
+    expect(logins).toBeLessThan(10)
+    const signature = await signers.at(pair.uri, publicKeyOf(pair)).sign(Buffer.from('x'))
+    expect(isGood(pair, 'x', signature)).toBe(true)
+  })
+
   it('leaves room for what is opened, however many want a signature', async () => {
     const pair = await aToken().make('crowd')
     const { signer, pinFile } = hsm as SoftHsm

@@ -16,7 +16,7 @@ const rule = (id: string, effect: 'permit' | 'forbid'): VettedRule => ({
   ...{ id, effect, says: id, asks: null, how: 'session', withinSeconds: 600, file: 'x.cedar' },
   ...{ principals: ['Sponsor', 'Agent'], actions: ['sql.query'] },
 })
-const only = (effect: 'permit' | 'forbid', when = 'true'): Compiled => ({
+const setOf = (effect: 'permit' | 'forbid', when = 'true'): Compiled => ({
   policies: {
     yes: 'permit (principal, action, resource);',
     it: `${effect} (principal, action == Action::"sql.query", resource) when { ${when} };`,
@@ -31,7 +31,7 @@ describe('the engine', () => {
     const engine = createEngine()
     for (let n = 0; n < 7; n += 1) {
       const effect = n % 2 === 0 ? 'permit' : 'forbid'
-      const answer = engine.use(only(effect)).authorize(asking, 'all')
+      const answer = engine.use(setOf(effect)).authorize(asking, 'all')
       expect(answer).toMatchObject({ response: { decision: n % 2 === 0 ? 'allow' : 'deny' } })
     }
     expect(engine.isHealthy()).toBe(true)
@@ -39,19 +39,19 @@ describe('the engine', () => {
 
   it('answers by the old set while a new one is made, and never by another than it was asked', () => {
     const engine = createEngine()
-    const first = engine.use(only('permit'))
-    const second = engine.use(only('forbid'))
+    const first = engine.use(setOf('permit'))
+    const second = engine.use(setOf('forbid'))
     expect(first.authorize(asking, 'all')).toMatchObject({ response: { decision: 'allow' } })
-    engine.use(only('permit'))
+    engine.use(setOf('permit'))
     expect(first.authorize(asking, 'all').type).toBe('failure')
     expect(second.authorize(asking, 'all')).toMatchObject({ response: { decision: 'deny' } })
   })
 
   it('[POL-10] leaves the set in force deciding when it is given one that it cannot take', () => {
     const engine = createEngine()
-    const live = engine.use(only('permit'))
+    const live = engine.use(setOf('permit'))
     for (let n = 0; n < 3; n += 1) {
-      expect(() => engine.use({ ...only('forbid'), policies: { it: 'forbid (' } })).toThrow()
+      expect(() => engine.use({ ...setOf('forbid'), policies: { it: 'forbid (' } })).toThrow()
       expect(live.authorize(asking, 'all')).toMatchObject({ response: { decision: 'allow' } })
     }
   })
@@ -78,7 +78,7 @@ describe('the engine', () => {
 
   it('[POL-03] tells of a forbid that fails, which Cedar would skip and allow', () => {
     const engine = createEngine()
-    const policies = engine.use(only('forbid', 'context.uses_left + 9223372036854775807 > 0'))
+    const policies = engine.use(setOf('forbid', 'context.uses_left + 9223372036854775807 > 0'))
     expect(policies.authorize(asking, 'all')).toMatchObject({
       response: { diagnostics: { errors: [{ policyId: 'it' }] } },
     })
@@ -86,7 +86,7 @@ describe('the engine', () => {
 
   it('does not trust itself again once something came out of it that is no answer', () => {
     const engine = createEngine()
-    const policies = engine.use(only('permit'))
+    const policies = engine.use(setOf('permit'))
     const entities = [null] as unknown as typeof asking.entities
     const [bad] = [{ ...asking, context: { ...asking.context, depth: 1n } }] as unknown as [
       typeof asking,
