@@ -3,24 +3,20 @@ import type { Approval } from './domain/approval.ts'
 import { type Chain, chainAskedAbout, chainOf } from './domain/chain.ts'
 import { type Decision, type Deny, type Settled, type Spent, stopped } from './domain/decision.ts'
 import type { LedgerEntry } from './domain/entry.ts'
-import type { ProvenInstance } from './domain/instance.ts'
-import type { Broker, Decider, Deciding, Delivering } from './domain/ports.ts'
+import type { Broker, Decider, Deciding, Delivering, Shown } from './domain/ports.ts'
 import { questionOf } from './domain/question.ts'
-import type { Act, CredentialRequest } from './domain/request.ts'
+import type { Act, CredentialRequest, Presented } from './domain/request.ts'
 import { recalled, remembered, toldOf } from './domain/ruling.ts'
 
 /** A credential request, first half: may they? */
 export function createDecider(parts: Deciding): Decider {
   const { identity, consents, delegations, approvals, pdp, revocation, budgets, ledger } = parts
 
-  /** On whose behalf, and through whom: each hop may be narrower than the one above, never wider. */
-  async function chainBehind(instance: ProvenInstance): Promise<Chain> {
-    const [standing, delegated] = await Promise.all([
-      consents.behind(instance),
-      delegations.behind(instance),
-    ])
-    return chainOf(standing, delegated, instance)
+  async function find(shown: Shown, presented: Presented) {
+    const key = identity.requestKey(shown, presented)
+    return { key, earlier: await ledger.find(key) }
   }
+  const behind = (shown: Shown) => Promise.all([consents.behind(shown), delegations.behind(shown)])
 
   /** Everything that is thought before anything is written: the same for asking and for trying. */
   async function consider(chain: Chain, request: CredentialRequest): Promise<Decision> {
@@ -36,26 +32,32 @@ export function createDecider(parts: Deciding): Decider {
 
   return {
     async decide(presented, read) {
-      // Who is calling? Established from the session, and the DPoP proof over this very body.
-      const instance = await identity.authenticate(presented)
+      // Who is calling? Established from the session, and the DPoP proof over this very body. What is
+      // looked up meanwhile is told to nobody who showed that proof before.
+      const { instance, looked, standing } = await identity.authenticateWith(
+        presented,
+        (shown) => ({
+          looked: find(shown, presented),
+          standing: behind(shown),
+        }),
+      )
 
-      // What do they ask? Their bytes are read only now. Asked before, it is answered as before.
+      // What do they ask? Asked before, it is answered as before.
       const request = read()
-      const key = identity.requestKey(instance, presented)
-      const earlier = await ledger.find(key)
+      const { key, earlier } = await looked
       if (earlier) return recalled(earlier)
 
-      // On whose behalf?
-      const chain = await chainBehind(instance)
+      // On whose behalf, and through whom? Each hop may be narrower than the one above, never wider.
+      const chain = chainOf(...(await standing), instance)
       const decision = await consider(chain, request)
 
       // Write the answer down and spend what it spends, as one act. No ledger, no credential.
       const act = identity.actOf(instance, presented)
       const recorded = await ledger.record(key, async (tx) => {
-        const { stop, epoch } = await revocation.inForce(tx, decision)
-        const debited = stop ?? (await budgets.debit(tx, decision))
-        const final = isDenial(debited) ? stopped(decision, debited) : decision
-        const spent = isDenial(debited) ? [] : debited
+        const { stop, epoch, debited } = await revocation.debitInForce(tx, decision)
+        const outcome = stop ?? budgets.spentOf(decision, debited)
+        const final = isDenial(outcome) ? stopped(decision, outcome) : decision
+        const spent = isDenial(outcome) ? [] : outcome
         await approvals.spend(tx, final)
         const asked = await approvals.openIfAsked(tx, final, request.justification)
         const settled = { decision: final, revocationEpoch: epoch, spent, asked }
@@ -72,9 +74,11 @@ export function createDecider(parts: Deciding): Decider {
     },
 
     async explain(presented, read) {
-      const instance = await identity.authenticate(presented)
+      const { instance, standing } = await identity.authenticateWith(presented, (shown) => ({
+        standing: behind(shown),
+      }))
       const request = read()
-      const chain = await chainBehind(instance)
+      const chain = chainOf(...(await standing), instance)
       return await wouldBe(chain, request, identity.actOf(instance, presented), 'explained')
     },
 

@@ -3,14 +3,22 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import { type Chain, leafOf } from '../domain/chain.ts'
 import { type Constraint, constraintType, isCumulative } from '../domain/constraint.ts'
-import type { BudgetState, Debit, Decision, Deny, Spent, StoppedBy } from '../domain/decision.ts'
-import type { Rowwise, Tx } from '../domain/tx.ts'
+import type {
+  BudgetState,
+  Debit,
+  Debited,
+  Decision,
+  Deny,
+  Spent,
+  StoppedBy,
+} from '../domain/decision.ts'
+import type { Tx } from '../domain/tx.ts'
 
 export interface Budgets {
   /** Opens the accounts of what is cumulative among `bounds`; the others need none. */
   openAccounts(tx: Tx, account: string, bounds: readonly Constraint[]): Promise<void>
-  /** Makes every debit of an allow, or none and says which account is short. Else spends nothing. */
-  debit(tx: Tx, decision: Decision): Promise<Deny | readonly Spent[]>
+  /** What was debited for an allow, or which account is short. Nothing is spent on anything else. */
+  spentOf(decision: Decision, debited: readonly Debited[]): Deny | readonly Spent[]
   /** What a debit would be refused for, now. */
   short(tx: Tx, decision: Decision): Promise<Deny | null>
   /** Every total of an account, by key, then type. `asked` is 0. */
@@ -29,17 +37,13 @@ export function createBudgets({ tenant, pool }: BudgetsOptions): Budgets {
       for (const bound of bounds.filter(isCumulative)) await open(tx, { tenant, account, bound })
     },
 
-    async debit(tx, decision) {
+    spentOf(decision, debited) {
       const { answer, debits } = decision
-      if (answer.kind !== 'allow' || debits.length === 0) return []
-      const found = await tx.each<{ debits: DebitRow[] }>(debitAll(tenant), {
-        ...{ decision: decision.id, debits: debits.map((debit) => ({ ...debit })) },
-      })
-      const rows = found?.debits ?? []
-      const states = statesOf(debits, rows)
+      if (answer.kind !== 'allow') return []
+      const states = statesOf(debits, debited)
       const empty = states.find(({ used, asked, limit }) => used + asked > limit)
       if (empty !== undefined) return exhausted(decision, empty)
-      return states.map((state, at) => spentOf(state, rows[at]?.used_after ?? null))
+      return states.map((state, at) => spentOf(state, debited[at]?.usedAfter ?? null))
     },
 
     async short(tx, decision) {
@@ -77,23 +81,7 @@ const STATE = `wanted as (
       on b.tenant = $1 and b.account = w.account and b.key = w.key and b.type = w.type
   )`
 
-/** All or nothing for each decision; a debit that was not made has no `used_after`. */
-const debitAll = (tenant: string): Rowwise => ({
-  name: 'budget_debit',
-  text: `select n, jsonb_agg(jsonb_build_object('bound', bound, 'used', used, 'used_after', used_after)
-           order by nth) as debits
-         from procura.debit($2, $1::jsonb) group by n`,
-  values: [tenant],
-})
-
-interface StateRow {
-  readonly bound: number | null
-  readonly used: number | null
-}
-
-interface DebitRow extends StateRow {
-  readonly used_after: number | null
-}
+type StateRow = Pick<Debited, 'bound' | 'used'>
 
 interface Account {
   readonly tenant: string

@@ -97,6 +97,13 @@ export interface BudgetState {
   readonly asked: number
 }
 
+/** What a debit found, and what it left; `null`: no such account, and nothing made. */
+export interface Debited {
+  readonly bound: number | null
+  readonly used: number | null
+  readonly usedAfter: number | null
+}
+
 /** A debit as made. */
 export interface Spent extends Debit {
   readonly limit: number

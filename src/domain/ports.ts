@@ -1,7 +1,7 @@
 /** The parts, as the story of one request needs them: built in server.ts, faked in test/fakes. */
 import type { Approval, Yes } from './approval.ts'
 import type { Chain, Delegated, Standing } from './chain.ts'
-import type { Decision, Deny, Ruling, Settled, SignedDecision, Spent } from './decision.ts'
+import type { Debited, Decision, Deny, Ruling, Settled, SignedDecision, Spent } from './decision.ts'
 import type { LedgerEntry } from './entry.ts'
 import type {
   AgentId,
@@ -44,19 +44,26 @@ export type Outcome =
       readonly credential: Issued | null
     }
 
+/** Of a session that was verified, whether or not its holder has proven to be that yet. */
+export type Shown = Pick<ProvenInstance, 'session'>
+
 export interface Deciding {
   identity: {
-    authenticate(presented: Presented): Promise<ProvenInstance>
+    /** @param read what is looked up for whoever has that session, while the proof is used up */
+    authenticateWith<Reading extends Readonly<Record<string, Promise<unknown>>>>(
+      presented: Presented,
+      read: (shown: Shown) => Reading,
+    ): Promise<{ instance: ProvenInstance } & Reading>
     actOf(instance: ProvenInstance, presented: Presented): Act
-    requestKey(instance: ProvenInstance, presented: Presented): RequestKey | null
+    requestKey(shown: Shown, presented: Presented): RequestKey | null
   }
   consents: {
-    behind(instance: ProvenInstance): Promise<Standing>
+    behind(shown: Shown): Promise<Standing>
     standing(consent: ConsentId, agent: AgentId): Promise<Standing>
   }
   delegations: {
     /** The hop that a session rests on, with all that stands above it; `null` where it rests on none. */
-    behind(instance: ProvenInstance): Promise<Delegated | null>
+    behind(shown: Shown): Promise<Delegated | null>
     /** The same for whoever asks about this agent; throws where it did not receive that hop. */
     received(id: DelegationId | null, agent: AgentId): Promise<Delegated | null>
   }
@@ -74,16 +81,24 @@ export interface Deciding {
   }
   /** Read inside the transaction: a stop acknowledged before it commits is obeyed. */
   revocation: {
-    inForce(tx: Tx, decision: Decision): Promise<{ stop: Deny | null; epoch: number }>
+    inForce(tx: Tx, decision: Decision): Promise<Holding>
+    /** And debits what an allow spends, all of it or nothing, where nothing stops it. */
+    debitInForce(tx: Tx, decision: Decision): Promise<Holding & { debited: readonly Debited[] }>
   }
   budgets: {
-    /** Makes every debit of an allow or none. */
-    debit(tx: Tx, decision: Decision): Promise<Deny | readonly Spent[]>
+    /** What was spent, or why it could not be. */
+    spentOf(decision: Decision, debited: readonly Debited[]): Deny | readonly Spent[]
     /** What a debit would be refused for, now. */
     short(tx: Tx, decision: Decision): Promise<Deny | null>
   }
   ledger: Ledger
 }
+export interface Holding {
+  /** Why it does not hold any more; `null`: it holds. */
+  readonly stop: Deny | null
+  readonly epoch: number
+}
+
 /** `opened` is the approval when this call opened it, `null` when it joined one that was open. */
 export type Opened = NonNullable<Settled['asked']> & {
   readonly opened: Approval | null

@@ -145,6 +145,53 @@ describe('a debit', () => {
     expect(await used(chain.consent.id)).toEqual([['calls', 2]])
   })
 
+  it('takes nothing where what it rests on does not hold, whoever is asked about beside it', async () => {
+    const [fine, stopped, over, ended, back] = await Promise.all([
+      ...([under({}), under({}), under({}), under({}), under({})] as const),
+    ])
+    const chains = [fine, stopped, over, ended, back]
+    await db.query(
+      `insert into procura.stop (tenant, kind, id, epoch, revocation, at)
+       values ('main', 'instance', $1, 1, 'rev_1', now())`,
+      [stopped.hops[0].instance],
+    )
+    const past = { ...over.hops[0], expiresAt: new Date(Date.now() - 1000) }
+    await db.query('update procura.consent set expires_at = now() where id = $1', [
+      ended.consent.id,
+    ])
+    await db.query('update procura.consent set withdrawn_at = now() where id = $1', [
+      back.consent.id,
+    ])
+    const settled = await Promise.all(
+      [fine, stopped, { ...over, hops: [past] as const }, ended, back, fine].map((chain) =>
+        settle(house, aDecision(chain)),
+      ),
+    )
+    const told = settled.map(({ decision: { answer } }) =>
+      answer.kind === 'deny' ? answer.outcome : answer.kind,
+    )
+    expect(told).toEqual(['allow', 'revoked', 'expired', 'expired', 'revoked', 'allow'])
+    const uses = await Promise.all(chains.map(({ consent }) => used(consent.id)))
+    expect(uses.flat().map(([, count]) => count)).toEqual([2, 0, 0, 0, 0])
+  })
+
+  it('takes nothing while something it goes through is frozen, nor by rules that are gone', async () => {
+    const chain = await under({ maxUses: 5 })
+    await db.query(
+      `insert into procura.freeze (tenant, id, kind, scope, cause, since, event_id)
+       values ('main', 'frz_1', 'tool', 'crm.read', 'test', now(), 'evt_1')`,
+    )
+    expect((await settle(house, aDecision(chain))).decision.answer).toMatchObject({
+      code: 'frozen',
+    })
+    await db.query(`update procura.freeze set lifted_at = now(), lift_event_id = 'evt_2'`)
+    await expect(settle(house, aDecision(chain, { policyEpoch: 9 }))).rejects.toMatchObject({
+      code: 'decision_stale',
+    })
+    expect(await used(chain.consent.id)).toEqual([['calls', 0]])
+    expect(kinds([await settle(house, aDecision(chain))])).toEqual(['allow'])
+  })
+
   it('from an account that does not exist is no debit: nothing is recorded', async () => {
     const chain = await under({})
     const debits = [{ account: 'nobody', key: 'calls', type: 'max_subtree', amount: 1 } as const]

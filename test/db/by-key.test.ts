@@ -20,7 +20,10 @@ const intent = anIntent()
 const decision = {
   chain: {
     consent: { id: intent.consent, sponsor: intent.sponsor },
-    ...{ hops: [{ agent: intent.agent, instance: intent.instance }], session: null },
+    ...{
+      hops: [{ agent: intent.agent, instance: intent.instance, expiresAt: now() }],
+      session: null,
+    },
   },
   call: { tool: { name: intent.tool } },
 } as unknown as Decision

@@ -98,7 +98,10 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
   const stop = fault === 'the consent is withdrawn meanwhile' ? revoked : null
   return {
     identity: {
-      authenticate: () => Promise.resolve(ProvenInstance.proven(session, 'jkt')),
+      authenticateWith: (_, read) => {
+        const instance = ProvenInstance.proven(session, 'jkt')
+        return Promise.resolve({ instance, ...read(instance) })
+      },
       actOf: () => bySystem('req-1'),
       requestKey: (_instance, { idempotencyKey: key }) =>
         key === null ? null : { caller: IDS.instance, route: 'r', key, fingerprint: 'f' },
@@ -137,8 +140,11 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
         return { kind: 'allow', signed: 'signed' as SignedDecision }
       },
     },
-    revocation: { inForce: () => Promise.resolve({ stop, epoch: 1 }) },
-    budgets: { debit: () => Promise.resolve([]), short: () => Promise.resolve(null) },
+    revocation: {
+      inForce: () => Promise.resolve({ stop, epoch: 1 }),
+      debitInForce: () => Promise.resolve({ stop, epoch: 1, debited: [] }),
+    },
+    budgets: { spentOf: () => [], short: () => Promise.resolve(null) },
     ledger,
   }
 }

@@ -179,12 +179,12 @@ export async function settle(
   why?: string,
 ): Promise<Settled> {
   const { value } = await logs.pdp.record(null, async (tx) => {
-    const { stop, epoch } = await revocation.inForce(tx, decision)
-    const debited = stop ?? (await budgets.debit(tx, decision))
-    const final = 'kind' in debited ? { ...decision, answer: debited, approval: null } : decision
+    const { stop, epoch, debited } = await revocation.debitInForce(tx, decision)
+    const outcome = stop ?? budgets.spentOf(decision, debited)
+    const final = 'kind' in outcome ? { ...decision, answer: outcome, approval: null } : decision
     await approvals.spend(tx, final)
     const asked = await approvals.openIfAsked(tx, final, why)
-    const spent = 'kind' in debited ? [] : debited
+    const spent = 'kind' in outcome ? [] : outcome
     const settled: Settled = { decision: final, revocationEpoch: epoch, spent, asked }
     return {
       entries: [{ type: 'decision', act: bySystem('r'), settled }],

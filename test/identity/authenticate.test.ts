@@ -118,6 +118,32 @@ describe('an agent that calls', () => {
     expect(await now()).toBe('ok')
   })
 
+  it('is told nothing of what was read while a proof was used up that was used before', async () => {
+    const call = world.called(holder, token)
+    const read = (of: Promise<string>) => world.identity.authenticateWith(call, () => ({ of }))
+    const { instance, of } = await read(Promise.resolve('read'))
+    expect(instance.session.tokenHash).not.toBe('')
+    expect(await of).toBe('read')
+    expect(await refusalOf(read(Promise.resolve('read')))).toBe('invalid_dpop_proof/dpop_replay')
+    // What failed to be read meanwhile is not told instead, and ends nothing.
+    const failing = () => Promise.reject(new Error('nobody waits for it'))
+    expect(await refusalOf(read(failing()))).toBe('invalid_dpop_proof/dpop_replay')
+    expect(await now()).toBe('ok')
+  })
+
+  it('reads nothing for whoever has no proof', async () => {
+    const asked: string[] = []
+    const read = ({ session }: { session: { agent: string } }) => {
+      asked.push(session.agent)
+      return {}
+    }
+    const thief = world.called(aHolder(), token)
+    expect(await refusalOf(world.identity.authenticateWith(thief, read))).toBe(
+      'invalid_dpop_proof/dpop_key_mismatch',
+    )
+    expect(asked).toEqual([])
+  })
+
   it('[DPP-15] cannot use a proof again while a skewed clock would still take it', async () => {
     const early = world.called(holder, token, {}, { claims: { iat: world.seconds() + 10 } })
     expect(await refusalOf(world.identity.authenticate(early))).toBe('ok')
