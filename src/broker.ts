@@ -34,13 +34,8 @@ export function createDecider(parts: Deciding): Decider {
     async decide(presented, read) {
       // Who is calling? Established from the session, and the DPoP proof over this very body. What is
       // looked up meanwhile is told to nobody who showed that proof before.
-      const { instance, looked, standing } = await identity.authenticateWith(
-        presented,
-        (shown) => ({
-          looked: find(shown, presented),
-          standing: behind(shown),
-        }),
-      )
+      const look = (shown: Shown) => ({ looked: find(shown, presented), standing: behind(shown) })
+      const { instance, looked, standing } = await identity.authenticateWith(presented, look)
 
       // What do they ask? Asked before, it is answered as before.
       const request = read()
