@@ -74,6 +74,7 @@ export function createAgents({ tenant, pool, ledger, isConfigured }: AgentsOptio
       }
       const checked = checkedAgent(wanted, isConfigured)
       const { value } = await ledger.record(key, async (tx) => {
+        await refuseStopped(tx, tenant, person)
         const registered = { agent: made(checked, person, tx.now), eventId: newId('evt', tx.now) }
         await insert(tx, tenant, registered)
         const sealed = sealedOf(person, by)
@@ -138,6 +139,21 @@ function made(
 function sealedOf({ person }: ProvenPerson, { origin: { address, userAgent } }: By): Sealed {
   const origin = { address, user_agent: userAgent }
   return { fields: ['person', 'origin'], payload: { person: identityOf(person), origin } }
+}
+
+/**
+ * All that they had was stopped with a sponsor, once: what they register afterwards would not be, and
+ * could be handed something under the consent of another.
+ */
+async function refuseStopped(tx: Tx, tenant: string, { person }: ProvenPerson): Promise<void> {
+  const { rows } = await tx.query({
+    name: 'sponsor_stopped',
+    text: `select from procura.stop where tenant = $1 and kind = 'sponsor' and id = $2`,
+    values: [tenant, person.id],
+  })
+  if (rows.length === 0) return
+  const detail = 'You were stopped as a sponsor, and may sponsor nothing new'
+  throw new BrokerError('role_required', { shown: { detail } })
 }
 
 /** The index over active workloads settles who is first. */

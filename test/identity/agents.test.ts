@@ -42,6 +42,20 @@ describe('registering an agent', () => {
     expect(await world.db.query('select id from procura.sealed_payload')).toEqual([{ id: eventId }])
   })
 
+  it('is not for a sponsor who was stopped, though for every other', async () => {
+    const { agent } = await register({})
+    await world.db.query(
+      `insert into procura.stop (tenant, kind, id, epoch, revocation, at)
+       select tenant, 'sponsor', sponsor, 1, 'rev_1', now() from procura.agent`,
+    )
+    const again = { workload: oidc('other') }
+    expect(await refusalOf(register(again))).toMatch('role_required')
+    const { agent: other } = await register(again, { sub: 'bob' })
+    expect(await world.db.query('select id from procura.agent order by id')).toEqual([
+      ...[{ id: agent.id }, { id: other.id }],
+    ])
+  })
+
   it('[AUT-29] lets a workload belong to one active agent, and to another one only after that', async () => {
     const first = await register({})
     expect(await refusalOf(register({}, { sub: 'bob' }))).toMatch('workload_taken')
