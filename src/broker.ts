@@ -3,20 +3,16 @@ import type { Approval } from './domain/approval.ts'
 import { type Chain, chainAskedAbout, chainOf } from './domain/chain.ts'
 import { type Decision, type Deny, type Settled, type Spent, stopped } from './domain/decision.ts'
 import type { LedgerEntry } from './domain/entry.ts'
-import type { Broker, Decider, Deciding, Delivering, Shown } from './domain/ports.ts'
+import type { Broker, Decider, Deciding, Delivering, OfSession } from './domain/ports.ts'
 import { questionOf } from './domain/question.ts'
-import type { Act, CredentialRequest, Presented } from './domain/request.ts'
+import type { Act, CredentialRequest } from './domain/request.ts'
 import { recalled, remembered, toldOf } from './domain/ruling.ts'
 
 /** A credential request, first half: may they? */
 export function createDecider(parts: Deciding): Decider {
   const { identity, consents, delegations, approvals, pdp, revocation, budgets, ledger } = parts
 
-  async function find(shown: Shown, presented: Presented) {
-    const key = identity.requestKey(shown, presented)
-    return { key, earlier: await ledger.find(key) }
-  }
-  const behind = (shown: Shown) => Promise.all([consents.behind(shown), delegations.behind(shown)])
+  const behind = (of: OfSession) => Promise.all([consents.behind(of), delegations.behind(of)])
 
   /** Everything that is thought before anything is written: the same for asking and for trying. */
   async function consider(chain: Chain, request: CredentialRequest): Promise<Decision> {
@@ -32,18 +28,18 @@ export function createDecider(parts: Deciding): Decider {
 
   return {
     async decide(presented, read) {
-      // Who is calling? Established from the session, and the DPoP proof over this very body. What is
-      // looked up meanwhile is told to nobody who showed that proof before.
-      const look = (shown: Shown) => ({ looked: find(shown, presented), standing: behind(shown) })
-      const { instance, looked, standing } = await identity.authenticateWith(presented, look)
+      // Who is calling? Established from the session, and the DPoP proof over this very body. What the
+      // session stands on is read meanwhile, and told to nobody who showed that proof before.
+      const { instance, reading } = await identity.authenticateWith(presented, behind)
 
-      // What do they ask? Asked before, it is answered as before.
+      // What do they ask? Their bytes are read only now. Asked before, it is answered as before.
       const request = read()
-      const { key, earlier } = await looked
+      const key = identity.requestKey(instance, presented)
+      const earlier = await ledger.find(key)
       if (earlier) return recalled(earlier)
 
       // On whose behalf, and through whom? Each hop may be narrower than the one above, never wider.
-      const chain = chainOf(...(await standing), instance)
+      const chain = chainOf(...(await reading), instance)
       const decision = await consider(chain, request)
 
       // Write the answer down and spend what it spends, as one act. No ledger, no credential.
@@ -69,11 +65,9 @@ export function createDecider(parts: Deciding): Decider {
     },
 
     async explain(presented, read) {
-      const { instance, standing } = await identity.authenticateWith(presented, (shown) => ({
-        standing: behind(shown),
-      }))
+      const { instance, reading } = await identity.authenticateWith(presented, behind)
       const request = read()
-      const chain = chainOf(...(await standing), instance)
+      const chain = chainOf(...(await reading), instance)
       return await wouldBe(chain, request, identity.actOf(instance, presented), 'explained')
     },
 

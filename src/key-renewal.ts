@@ -9,10 +9,10 @@ export type Renew = (now: Date) => Promise<void>
 const NAMES = Object.keys(SETS) as SetName[]
 
 /**
- * Reads the folder again, and puts what it says into the sets that are held, all in one turn: whoever
- * was handed a set signs with the key that signs now. What cannot be read changes nothing. Where a key
- * in a token does not sign what it should, the one before goes on, if the file still has it; what was
- * taken out is out, and what was put in is published, all the same.
+ * Reads the folder again, and puts what it says into the sets that are held: whoever was handed a set
+ * signs with the key that signs now. What cannot be read changes nothing. What was taken out is out at
+ * once, and what was put in is published; but a new key in a token signs when it has proven itself, and
+ * till then the one before does, if the file still has it.
  *
  * @param read the sets, with the one first that signs at that moment
  * @returns what throws as `read` does, and `unavailable` `keys`
@@ -20,27 +20,27 @@ const NAMES = Object.keys(SETS) as SetName[]
 export function renewing(held: HeldSets, read: (now: Date) => Promise<HeldSets>): Renew {
   return async (now) => {
     const found = await read(now)
-    const signing = new Map<SetName, readonly Held[] | undefined>()
-    for (const name of NAMES) {
-      const isProven = await tried(found[name]?.[0]).then(
-        () => true,
-        () => false,
-      )
-      signing.set(name, isProven ? found[name] : goingOn(held[name], found[name]))
+    for (const name of NAMES) replace(held[name], goingOn(held[name], found[name]))
+    // Side by side: where the token hangs, each of them takes as long as it may.
+    const proofs = NAMES.map(async (name) => {
+      const [first, ...others] = found[name] ?? []
+      await first?.inToken?.prove()
+      replace(held[name], found[name])
+      for (const key of others) await key.inToken?.prove()
+    })
+    for (const proof of await Promise.allSettled(proofs)) {
+      if (proof.status === 'rejected') throw proof.reason
     }
-    for (const name of NAMES) replace(held[name], signing.get(name))
-    // Told of, also where it is only to come.
-    await prove(found)
   }
 }
 
-const tried = async (key: Held | undefined) => await key?.inToken?.prove()
-
-/** What is found, with the key first that signs here, if it is among it. */
+/** What is found, with the key first that signs here, as long as it is among it. */
 function goingOn(held: readonly Held[] | undefined, found: readonly Held[] | undefined) {
-  const before = found?.find(({ kid }) => kid === held?.[0]?.kid)
-  if (before === undefined) return found
-  return [before, ...(found ?? []).filter((key) => key !== before)]
+  const [before] = held ?? []
+  const [first, ...others] = found ?? []
+  const isNew = first?.inToken !== undefined && first.kid !== before?.kid
+  if (!isNew || before === undefined || others.every(({ kid }) => kid !== before.kid)) return found
+  return [before, first, ...others.filter(({ kid }) => kid !== before.kid)]
 }
 
 /** Every key in a token that signs or will. @throws BrokerError `unavailable` `keys` */

@@ -9,7 +9,7 @@ import type { LedgerEntry } from '../domain/entry.ts'
 import { type AgentId, type ConsentId, type EventId, newId } from '../domain/ids.ts'
 import type { Signer } from '../domain/jws.ts'
 import { identityOf, type Person, type ProvenPerson } from '../domain/person.ts'
-import type { Ledger, Shown } from '../domain/ports.ts'
+import type { Ledger, OfSession } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { By } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
@@ -50,7 +50,7 @@ export interface Consents {
   /** All of an agent's, newest first, whatever their status. */
   ofAgent(agent: AgentId): Promise<readonly Consent[]>
   /** What a session rests on, whatever became of it: whether it still holds is not said here. */
-  behind(shown: Shown): Promise<Standing>
+  behind(of: OfSession): Promise<Standing>
   /** The same for somebody who asks. @throws BrokerError `not_found` where there is no such pair */
   standing(consent: ConsentId, agent: AgentId): Promise<Standing>
 }

@@ -45,25 +45,25 @@ export type Outcome =
     }
 
 /** Of a session that was verified, whether or not its holder has proven to be that yet. */
-export type Shown = Pick<ProvenInstance, 'session'>
+export type OfSession = Pick<ProvenInstance, 'session'>
 
 export interface Deciding {
   identity: {
-    /** @param read what is looked up for whoever has that session, while the proof is used up */
-    authenticateWith<Reading extends Readonly<Record<string, Promise<unknown>>>>(
+    /** @param read what is looked up for that session while the proof is used up; over when this is */
+    authenticateWith<Found>(
       presented: Presented,
-      read: (shown: Shown) => Reading,
-    ): Promise<{ instance: ProvenInstance } & Reading>
+      read: (of: OfSession) => Promise<Found>,
+    ): Promise<{ instance: ProvenInstance; reading: Promise<Found> }>
     actOf(instance: ProvenInstance, presented: Presented): Act
-    requestKey(shown: Shown, presented: Presented): RequestKey | null
+    requestKey(instance: ProvenInstance, presented: Presented): RequestKey | null
   }
   consents: {
-    behind(shown: Shown): Promise<Standing>
+    behind(of: OfSession): Promise<Standing>
     standing(consent: ConsentId, agent: AgentId): Promise<Standing>
   }
   delegations: {
     /** The hop that a session rests on, with all that stands above it; `null` where it rests on none. */
-    behind(shown: Shown): Promise<Delegated | null>
+    behind(of: OfSession): Promise<Delegated | null>
     /** The same for whoever asks about this agent; throws where it did not receive that hop. */
     received(id: DelegationId | null, agent: AgentId): Promise<Delegated | null>
   }

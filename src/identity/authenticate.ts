@@ -4,7 +4,6 @@ import type { Workload } from '../domain/agent.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { Signer } from '../domain/jws.ts'
 import type { Deciding, Ledger } from '../domain/ports.ts'
-import type { Presented } from '../domain/request.ts'
 import { actOf, requestKeyOf } from './acts.ts'
 import { type Agents, createAgents } from './agents.ts'
 import { type Callers, createCallers } from './callers.ts'
@@ -56,8 +55,7 @@ export function createIdentity(options: IdentityOptions): Identity {
 
   const callers = createCallers({ ...options, replay, signer })
   const services = createServices({ ...options, replay })
-  const prove = (presented: Presented) => callers.prove(presented)
-  const attesting = { ...options, issuers, agents, replay, prove }
+  const attesting = { ...options, ...callers, issuers, agents, replay }
   return {
     ...callers,
     actOf,

@@ -7,7 +7,7 @@ import { JwsError, readToken, type Signer } from '../domain/jws.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Presented } from '../domain/request.ts'
-import { checkProof, refused } from './dpop.ts'
+import { checkProof, type CheckedProof, refused } from './dpop.ts'
 import type { Nonces } from './nonce.ts'
 import { credentialsIn, refusing } from './refusals.ts'
 import type { ReplayStore } from './replay.ts'
@@ -45,7 +45,7 @@ export function createCallers({ issuer, clock, nonces, replay, signer }: Callers
   }
 
   /** A session, and a proof for it that is not used up yet. */
-  async function shownBy(presented: Presented): Promise<{ session: Session; proof: Proof }> {
+  async function shownBy(presented: Presented): Promise<{ session: Session; proof: CheckedProof }> {
     const token = sessionTokenIn(presented)
     const { session, jkt } = await refusing('invalid_token', () => sessionOf(token))
     return { session, proof: proofOf(presented, { token, jkt }) }
@@ -67,9 +67,10 @@ export function createCallers({ issuer, clock, nonces, replay, signer }: Callers
     async authenticateWith(presented, read) {
       const shown = await shownBy(presented)
       const reading = read(shown)
-      // Whoever awaits it is told; who is refused before is told of that.
-      for (const it of Object.values(reading)) it.catch(() => undefined)
-      return { instance: await proven(presented, shown), ...reading }
+      // Both are over before anybody is answered: what is read has its place among what is served.
+      const [used] = await Promise.allSettled([proven(presented, shown), reading])
+      if (used.status === 'rejected') throw used.reason
+      return { instance: used.value, reading }
     },
     async prove(presented) {
       const proof = proofOf(presented, null)
@@ -124,8 +125,6 @@ function createSessionReader(signer: Signer, clock: Clock): (token: string) => H
   }
 }
 
-type Proof = ReturnType<typeof checkProof>
-
-async function useUp(replay: ReplayStore, { jkt, jti, usableUntil }: Proof): Promise<void> {
+async function useUp(replay: ReplayStore, { jkt, jti, usableUntil }: CheckedProof): Promise<void> {
   if (!(await replay.isFirstUse(jkt, jti, usableUntil))) throw refused('replay')
 }

@@ -10,10 +10,10 @@ import type { TokenUri } from './uri.ts'
 const CALL_MS = 5000
 /** As many as are answered in time by a token that takes 20 ms. */
 const WAITING_MAX = 256
-/** No more often is a session given up for what the token says it does not have: a new one may know better. */
-const NEW_SESSION_MS = 1000
 /** Of which what agents ask for has no more: there is room for what is opened to end something. */
 const SIGNING_MAX = 64
+/** No more often is a session given up for what the token says it does not have: a new one may know better. */
+const NEW_SESSION_MS = 1000
 
 export interface UsingOptions {
   readonly uri: TokenUri
@@ -71,10 +71,10 @@ function inTurns(open: () => Promise<Token>, callMs: number): Using {
       token = await open()
       openedAt = performance.now()
     }
+    const isNew = performance.now() - openedAt < NEW_SESSION_MS
     try {
       return await work(token)
     } catch (error) {
-      const isNew = performance.now() - openedAt < NEW_SESSION_MS
       if (!isAnswer(error) && !(isNew && error instanceof TokenProblem)) {
         // It may be gone, and then so is its session.
         await token.close()

@@ -43,7 +43,7 @@ export function createInForce(tenant: string): InForce {
 }
 
 interface Found extends State {
-  /** By which it was judged whether something is over. */
+  /** By which it is judged whether something is over: later than the turn's, and in ms, as here. */
   readonly now: Date
   readonly policy_epoch: number | null
   readonly revocation_epoch: number
@@ -85,7 +85,8 @@ const inForce = (tenant: string): Rowwise => ({
                 and (scope = any (r.scopes) or scope in (
                   select sponsor from procura.agent
                   where tenant = r.tenant and id = any (r.agents)))) as frozen,
-        c.withdrawn_at is not null as is_withdrawn, c.expires_at
+        c.withdrawn_at is not null as is_withdrawn,
+        date_trunc('milliseconds', c.expires_at) as expires_at
       from ${rowsOf(`consent text, agents text[], rests_on text[], scopes text[],
         until timestamptz, decision text, debits jsonb`)}
       cross join epoch e
@@ -94,7 +95,7 @@ const inForce = (tenant: string): Rowwise => ({
       select * from procura.debit($2, (
         select jsonb_agg(jsonb_build_object('n', n, 'decision', decision, 'debits', debits) order by n)
         from found
-        where debits is not null and stopped || retired || frozen = '{}' and not is_withdrawn
+        where debits is not null and (stopped || retired || frozen) = '{}' and not is_withdrawn
           and expires_at > now and until > now))
     )
     select n, now, policy_epoch, revocation_epoch, stopped, retired, frozen, is_withdrawn, expires_at,

@@ -100,7 +100,7 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
     identity: {
       authenticateWith: (_, read) => {
         const instance = ProvenInstance.proven(session, 'jkt')
-        return Promise.resolve({ instance, ...read(instance) })
+        return Promise.resolve({ instance, reading: read(instance) })
       },
       actOf: () => bySystem('req-1'),
       requestKey: (_instance, { idempotencyKey: key }) =>

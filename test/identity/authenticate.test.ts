@@ -120,22 +120,31 @@ describe('an agent that calls', () => {
 
   it('is told nothing of what was read while a proof was used up that was used before', async () => {
     const call = world.called(holder, token)
-    const read = (of: Promise<string>) => world.identity.authenticateWith(call, () => ({ of }))
-    const { instance, of } = await read(Promise.resolve('read'))
+    const read = (found: () => Promise<string>) => world.identity.authenticateWith(call, found)
+    const { instance, reading } = await read(() => Promise.resolve('read'))
     expect(instance.session.tokenHash).not.toBe('')
-    expect(await of).toBe('read')
-    expect(await refusalOf(read(Promise.resolve('read')))).toBe('invalid_dpop_proof/dpop_replay')
-    // What failed to be read meanwhile is not told instead, and ends nothing.
-    const failing = () => Promise.reject(new Error('nobody waits for it'))
-    expect(await refusalOf(read(failing()))).toBe('invalid_dpop_proof/dpop_replay')
-    expect(await now()).toBe('ok')
+    expect(await reading).toBe('read')
+    const replay = 'invalid_dpop_proof/dpop_replay'
+    expect(await refusalOf(read(() => Promise.resolve('read')))).toBe(replay)
+    // What could not be read meanwhile is not told instead, and ends nothing.
+    expect(await refusalOf(read(() => Promise.reject(new Error('nobody waits'))))).toBe(replay)
+    // Nobody is answered while something is read for them.
+    let answered = ''
+    let end = (_: string): void => undefined
+    const slow = new Promise<string>((resolve) => (end = resolve))
+    const refused = refusalOf(read(() => slow)).then((told) => (answered = told))
+    // Two others are let in, one after the other: it would have been refused by then.
+    expect([await now(), await now()]).toEqual(['ok', 'ok'])
+    expect(answered).toBe('')
+    end('read')
+    expect(await refused).toBe(replay)
   })
 
   it('reads nothing for whoever has no proof', async () => {
     const asked: string[] = []
     const read = ({ session }: { session: { agent: string } }) => {
       asked.push(session.agent)
-      return {}
+      return Promise.resolve()
     }
     const thief = world.called(aHolder(), token)
     expect(await refusalOf(world.identity.authenticateWith(thief, read))).toBe(

@@ -1,16 +1,13 @@
 /** Key files whose private halves are in a token, and what is refused of them. */
-import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type JsonObject, parseTrusted } from '../../src/domain/json.ts'
 import { readToken, signToken } from '../../src/domain/jws.ts'
-import { unavailable } from '../../src/domain/problems.ts'
-import { holdsPrivate, type InToken, readPublicSet, readSet } from '../../src/key-files.ts'
-import { lookAt, prove, renewing } from '../../src/key-renewal.ts'
-import { createKeys, loadKeys, publicJwks } from '../../src/keys.ts'
-import { readKeyUri } from '../../src/pkcs11/uri.ts'
+import { holdsPrivate, readPublicSet, readSet } from '../../src/key-files.ts'
+import { lookAt, prove } from '../../src/key-renewal.ts'
+import { loadKeys, publicJwks } from '../../src/keys.ts'
 import {
   isLastInToken,
   keyInToken,
@@ -20,54 +17,7 @@ import {
   withoutEnded,
 } from '../../src/rotation.ts'
 import { loadPdpKeys, splitKeys } from '../../src/side-keys.ts'
-
-const T = 1_800_000_000
-const at = (seconds: number) => new Date((T + seconds) * 1000)
-const folders: string[] = []
-afterAll(() => {
-  for (const dir of folders) rmSync(dir, { recursive: true })
-})
-
-/** A token in our memory: its keys by what names them, and what it was asked for. */
-function aToken() {
-  const keys = new Map<string, ReturnType<typeof generateKeyPairSync>['privateKey']>()
-  const asked: string[] = []
-  const state = { isAway: false }
-  const using = (what: string, uri: string) => {
-    asked.push(`${what} ${uri}`)
-    const key = keys.get(uri)
-    if (key === undefined || state.isAway) return Promise.reject(unavailable('keys'))
-    return Promise.resolve(key)
-  }
-  const token: InToken = {
-    at(uri) {
-      readKeyUri(uri)
-      return {
-        sign: async (octets) =>
-          sign('sha256', octets, { key: await using('sign', uri), dsaEncoding: 'ieee-p1363' }),
-        inToken: {
-          prove: () => using('prove', uri).then(() => undefined),
-          look: () => using('look', uri).then(() => undefined),
-        },
-      }
-    },
-  }
-  const make = (uri: string) => {
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    keys.set(uri, privateKey)
-    return { uri, jwk: createPublicKey(privateKey).export({ format: 'jwk' }) as JsonObject }
-  }
-  return { token, make, asked, state }
-}
-const [ONE, TWO] = ['pkcs11:id=%01', 'pkcs11:id=%02']
-
-async function aFolder() {
-  const dir = mkdtempSync(join(tmpdir(), 'procura-in-token-'))
-  folders.push(dir)
-  await createKeys(dir)
-  const path = (name: string) => join(dir, `${name}.json`)
-  return { dir, path, text: (name: string) => readFileSync(path(name), 'utf8') }
-}
+import { aFolder, at, aToken, ONE, T, TWO } from './token-keys.ts'
 
 /** A file of one key, which is in a token; changed. */
 function changed(change: JsonObject, name: 'credentials' | 'roots' = 'credentials'): string {
@@ -141,63 +91,6 @@ describe('a set with a key in a token', () => {
     const { text: out } = withNewKey(text, 'credentials', at(20))
     await prove({ credentials: readSet(out, 'credentials', at(30), token) })
     expect(asked).toEqual([])
-  })
-
-  it('that does not prove itself does not sign where a broker runs: the one before goes on', async () => {
-    const { dir, path, text } = await aFolder()
-    const { token, make, state } = aToken()
-    const options = { token }
-    const keys = await loadKeys(dir, options)
-    const [{ kid }] = keys.sessions
-    const renew = renewing(keys, (now) => loadKeys(dir, { ...options, now }))
-    const next = withNewKey(text('sessions'), 'sessions', at(0), keyInToken('sessions', make(ONE)))
-    writeFileSync(path('sessions'), next.text)
-    state.isAway = true
-    await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
-    expect(keys.sessions.map((it) => it.kid)).toEqual([kid, next.kid])
-    state.isAway = false
-    await renew(at(10))
-    expect(keys.sessions.map((it) => it.kid)).toEqual([next.kid, kid])
-  })
-
-  it.each([
-    ['signs', 0],
-    ['is to come', 60],
-  ])('that %s and does not prove itself keeps no stolen key accepted', async (_, seconds) => {
-    const { dir, path, text } = await aFolder()
-    const { token, make, state } = aToken()
-    const options = { token }
-    const keys = await loadKeys(dir, options)
-    const renew = renewing(keys, (now) => loadKeys(dir, { ...options, now }))
-    const stolen = keys.credentials[0].kid
-    const fresh = withNewKey(text('credentials'), 'credentials', at(0))
-    writeFileSync(path('credentials'), fresh.text)
-    await renew(at(5))
-    expect(keys.credentials.map((it) => it.kid)).toEqual([fresh.kid, stolen])
-
-    const inToken = keyInToken('credentials', make(ONE))
-    const next = withNewKey(fresh.text, 'credentials', at(5 + seconds), inToken)
-    const file = parseTrusted(next.text) as { keys: { kid: string }[] }
-    const left = file.keys.filter((key) => key.kid !== stolen)
-    writeFileSync(path('credentials'), JSON.stringify({ keys: left }))
-    state.isAway = true
-    await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
-    expect(keys.credentials.map((it) => it.kid)).toEqual([fresh.kid, next.kid])
-  })
-
-  it('that signs alone and does not prove itself leaves nothing of before to sign with', async () => {
-    const { dir, path } = await aFolder()
-    const { token, make, state } = aToken()
-    const keys = await loadKeys(dir, { token })
-    const renew = renewing(keys, (now) => loadKeys(dir, { token, now }))
-    const alone = keyInToken('credentials', make(ONE))
-    writeFileSync(path('credentials'), JSON.stringify({ keys: [alone] }))
-    state.isAway = true
-    await expect(renew(at(10))).rejects.toMatchObject({ code: 'unavailable' })
-    expect(keys.credentials.map((it) => it.kid)).toEqual([alone.kid])
-    await expect(Promise.resolve(keys.credentials[0].sign(Buffer.from('x')))).rejects.toMatchObject(
-      { code: 'unavailable' },
-    )
   })
 
   it('says what is missing where no token is configured, and signs nothing', async () => {
