@@ -7,7 +7,8 @@ export interface Tx {
   readonly each: Each
   /**
    * The database's clock when the transaction took its turn. Expiry is judged by it, or by what the
-   * clock says later in the turn. A work of the ledger may begin before its turn is there: then it is known once anything was answered.
+   * clock says later in the turn. A work of the ledger may begin before its turn is there: then it is
+   * known once anything was answered.
    */
   readonly now: Date
   /** Resolves when `now` is known. */
