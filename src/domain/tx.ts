@@ -6,7 +6,7 @@ export interface Tx {
   readonly query: ClientBase['query']
   readonly each: Each
   /**
-   * The database's clock when the transaction took its turn. Expiry is judged by it, or by what the
+   * The database's clock in this turn, from after the work came. Expiry is judged by it, or by what the
    * clock says later in the turn. A work of the ledger may begin before its turn is there: then it is
    * known once anything was answered.
    */

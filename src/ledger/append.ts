@@ -23,9 +23,10 @@ export function appending(rows: Appending): QueryConfig | null {
   return {
     name: [door, ...beside.map(({ of }) => of)].join(' '),
     text: `${parts && `with beside as (select $4::jsonb as beside), ${parts}`}
-      select ledger.${door}($1, $2, $3::text[]) ${parts ? '' : `where $4::jsonb is not null`}`,
+      select ledger.${door}($1, $2, string_to_array($3, E'\\n')) ${parts ? '' : `where $4::jsonb is not null`}`,
     values: [
-      ...[tenant, first, leaves.map(({ text }) => text)],
+      // No canonical text has a line break in it, and so nothing need be quoted.
+      ...[tenant, first, leaves.map(({ text }) => text).join('\n')],
       JSON.stringify({ sealed, decisions, keys }),
     ],
   }

@@ -18,7 +18,8 @@ export interface Leaves {
   readonly leaves: readonly Leaf[]
   readonly sealed: readonly JsonObject[]
   readonly decisions: readonly JsonObject[]
-  readonly add: (entry: LedgerEntry) => Leaf
+  /** @param now when it was judged */
+  readonly add: (entry: LedgerEntry, now: Date) => Leaf
 }
 
 /** Leaves from the turn's index on. */
@@ -26,6 +27,7 @@ export function createLeaves(sealer: Pick<Sealer, 'seal'>, turn: Turn): Leaves {
   const leaves: Leaf[] = []
   const sealed: JsonObject[] = []
   const decisions: JsonObject[] = []
+  const timesOf = createTimes(turn.lastRecordedAt)
 
   /** Encrypts a payload; the commitment to it. */
   function seal(id: string, payload: JsonObject): string {
@@ -41,15 +43,15 @@ export function createLeaves(sealer: Pick<Sealer, 'seal'>, turn: Turn): Leaves {
 
   return {
     ...{ leaves, sealed, decisions },
-    add(entry) {
-      const eventId = entry.eventId ?? newId('evt', turn.now)
+    add(entry, now) {
+      const eventId = entry.eventId ?? newId('evt', now)
       const index = turn.next + leaves.length
       const record: JsonObject = {
         v: 1,
         event_id: eventId,
         event_type: entry.type,
         seq: index,
-        ...timesOf(turn),
+        ...timesOf(now),
         request_id: entry.act.requestId,
         face: entry.act.face,
         actor: actorMember(entry.act.actor),
@@ -63,7 +65,7 @@ export function createLeaves(sealer: Pick<Sealer, 'seal'>, turn: Turn): Leaves {
       if (entry.type === 'decision') {
         const { decision } = entry.settled
         seal(decision.id, decision.snapshot)
-        decisions.push(decisionRow(entry, { eventId, at: turn.now }))
+        decisions.push(decisionRow(entry, { eventId, at: now }))
       }
       const leaf = { index, eventId, text: canonical(record) }
       leaves.push(leaf)
@@ -72,11 +74,16 @@ export function createLeaves(sealer: Pick<Sealer, 'seal'>, turn: Turn): Leaves {
   }
 }
 
-function timesOf({ now, lastRecordedAt }: Turn): JsonObject {
-  const recordedAt = now.toISOString()
-  const isEarlier = lastRecordedAt !== null && recordedAt < lastRecordedAt
-  return {
-    ...{ occurred_at: recordedAt, recorded_at: recordedAt, time_basis: 'database' },
-    ...(isEarlier && { clock_regressed: true }),
+/** The times of leaf after leaf, and whether the clock went back before one. */
+function createTimes(before: string | null): (now: Date) => JsonObject {
+  let last = before
+  return (now) => {
+    const recordedAt = now.toISOString()
+    const isEarlier = last !== null && recordedAt < last
+    last = recordedAt
+    return {
+      ...{ occurred_at: recordedAt, recorded_at: recordedAt, time_basis: 'database' },
+      ...(isEarlier && { clock_regressed: true }),
+    }
   }
 }

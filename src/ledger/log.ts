@@ -17,7 +17,7 @@ import { findAnswer } from './request-keys.ts'
 const BATCH_MAX = 64
 const TRIES_MAX = 3
 
-export interface LogOptions extends Omit<Recording, 'sent'> {
+export interface LogOptions extends Omit<Recording, 'sent' | 'join'> {
   /** Shared by the sides of one process. */
   readonly line?: Line
 }
@@ -28,11 +28,13 @@ export function createLog(options: LogOptions): Ledger {
   const waiting: Job[] = []
   let isWriting = false
 
-  /** What came while it stood in line goes together. */
+  /** What came while it stood in line goes together, and so does what comes before its turn is there. */
   async function writeNext(): Promise<void> {
     const leave = await line.enter()
+    const batch = waiting.splice(0, BATCH_MAX)
+    const join = () => waiting.splice(0, BATCH_MAX - batch.length)
     try {
-      const outage = await write({ ...options, sent: leave }, waiting.splice(0, BATCH_MAX))
+      const outage = await write({ ...options, sent: leave, join }, batch)
       // Whoever waited behind a database that does not answer has waited long enough.
       if (outage !== null) refuse(waiting.splice(0), outage)
     } finally {
@@ -67,12 +69,13 @@ export function createLog(options: LogOptions): Ledger {
  *
  * @returns the outage, where there was one
  */
-async function write(options: Recording, jobs: readonly Job[], tries = 1): Promise<unknown> {
+async function write(options: Recording, jobs: Job[], tries = 1): Promise<unknown> {
+  const again = { ...options, join: nobody } // Who joined a last try would have had one only.
   try {
     for (const answer of await inTurn(options, jobs)) answer()
     return null
   } catch (error) {
-    if (isContention(error) && tries < TRIES_MAX) return await write(options, jobs, tries + 1)
+    if (isContention(error) && tries < TRIES_MAX) return await write(again, jobs, tries + 1)
     if (isOutage(error)) return refuse(jobs, error)
     const spoilt = error instanceof Spoilt ? error.by : new Map(jobs.map((job) => [job, error]))
     const [job] = jobs
@@ -80,14 +83,29 @@ async function write(options: Recording, jobs: readonly Job[], tries = 1): Promi
       job.reject(error instanceof Spoilt ? spoilt.get(job) : unavailable('ledger', error))
       return null
     }
-    const others = jobs.filter((one) => !spoilt.has(one))
-    for (const some of [others, ...[...spoilt.keys()].map((one) => [one])]) {
-      const outage = some.length === 0 ? null : await write(options, some)
+    const parted = options.door === 'append_registered' ? around : apart
+    for (const some of parted(jobs, spoilt)) {
+      const outage = some.length === 0 ? null : await write(again, some)
       if (outage !== null) return refuse(jobs, outage)
     }
     return null
   }
 }
+
+type Spoilers = ReadonlyMap<Job, unknown>
+
+/** Where all were done: the others together, and each that threw. */
+function apart(jobs: readonly Job[], by: Spoilers): Job[][] {
+  return [jobs.filter((one) => !by.has(one)), ...[...by.keys()].map((one) => [one])]
+}
+
+/** Where one after another was done until one threw: who follows may throw too, and does not take those before along. */
+function around(jobs: readonly Job[], by: Spoilers): Job[][] {
+  const at = jobs.findIndex((one) => by.has(one))
+  return [jobs.slice(0, at), jobs.slice(at, at + 1), jobs.slice(at + 1)]
+}
+
+const nobody = () => []
 
 /** Those that were answered before are not answered again: a promise is settled once. */
 function refuse(jobs: readonly Job[], outage: unknown): unknown {

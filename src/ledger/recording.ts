@@ -12,7 +12,7 @@ import { type Appending, appending, type Door } from './append.ts'
 import { createLeaves } from './leaves.ts'
 import { isTaken } from './request-keys.ts'
 import type { Sealer } from './sealed.ts'
-import { takeTurn, type Turn, wereRecorded } from './turn.ts'
+import { takeTurn, type Turn, turnLater, wereRecorded } from './turn.ts'
 
 export interface Recording {
   readonly tenant: string
@@ -20,6 +20,8 @@ export interface Recording {
   readonly pool: Pool
   readonly door: Door
   readonly sealer: Pick<Sealer, 'seal'>
+  /** Called when the works are done: who came since the batch was put together. */
+  readonly join: () => readonly Job[]
   /** Called when the turn is about to be given back: its commit is on the way. */
   readonly sent: () => void
 }
@@ -40,22 +42,29 @@ export class Spoilt extends Error {
   }
 }
 
+/** What a work wrote, and the time of the turn that it was judged at. */
+interface Done {
+  readonly job: Job
+  readonly written: Written<unknown>
+  readonly now: Date
+}
+
 /**
  * One transaction: the turn, each work, one append, the commit. Only then is anybody answered. What
  * needs no answer of what comes before it is sent behind it at once: others wait while this has the turn.
+ *
+ * @param jobs those who join are added
  */
-export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<(() => void)[]> {
+export async function inTurn(options: Recording, jobs: Job[]): Promise<(() => void)[]> {
   const { tenant, pool } = options
   const client = await pool.connect()
   let broken: Error | undefined
   try {
     const turning = takeTurn(client, tenant)
-    const tx = txOf(client, turning)
-    const { done, spoilt } = await workAll(options, tx, jobs)
-    tx.end()
-    const turn = await turning // Without it all else has failed as well, and for this reason.
-    checkSpoilt(spoilt)
-    const { rows, answers } = layDown(options, turn, done)
+    const early = await workAll(options, client, turning, jobs)
+    const turn = await turning
+    const late = await workLate(options, client, turn, jobs)
+    const { rows, answers } = layDown(options, turn, [...early, ...late])
     broken = await appendAndCommit(options, client, rows)
     return answers
   } catch (error) {
@@ -64,6 +73,23 @@ export async function inTurn(options: Recording, jobs: readonly Job[]): Promise<
   } finally {
     client.release(broken)
   }
+}
+
+/**
+ * Does the works of those who came meanwhile, when all others are done: behind them, and at a time of
+ * their own, for the turn's may be from before they came. Those that register are joined by nobody: one
+ * that throws has those before it worked for anew, and they need not wait for who came after them.
+ */
+async function workLate(
+  options: Recording,
+  client: PoolClient,
+  turn: Turn,
+  jobs: Job[],
+): Promise<Done[]> {
+  const late = options.door === 'append_registered' ? [] : options.join()
+  if (late.length === 0) return []
+  jobs.push(...late)
+  return await workAll(options, client, turnLater(client, turn), late)
 }
 
 /**
@@ -99,8 +125,6 @@ function txOf(client: PoolClient, turning: Promise<Turn>): Tx & { end(): void } 
   }
 }
 
-type Done = readonly (readonly [Job, Written<unknown>])[]
-
 /**
  * Runs the works. Those that register go one after another, for they may touch each other; those
  * that decide or deliver go side by side, for each changes only what one conditional statement of
@@ -108,9 +132,16 @@ type Done = readonly (readonly [Job, Written<unknown>])[]
  *
  * @returns what they wrote, in the order in which the database did it: debits are made in the order
  *   in which the decisions came; whatever ends a lease is done when its work is
+ * @throws Spoilt where one of them throws; whatever the turn fails with, for then all has failed for that
  */
-async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]) {
-  const done: (readonly [Job, Written<unknown>])[] = []
+async function workAll(
+  { tenant, door }: Recording,
+  client: PoolClient,
+  turning: Promise<Turn>,
+  jobs: readonly Job[],
+): Promise<Done[]> {
+  const tx = txOf(client, turning)
+  const done = new Map<Job, Written<unknown>>()
   const spoilt = new Map<Job, unknown>()
   const run = async (job: Job) => {
     const { key, work } = job
@@ -118,7 +149,7 @@ async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]
       const looked = key === null ? Promise.resolve(false) : isTaken(tx, tenant, key)
       const [isLate, written] = await both(looked, work(tx))
       if (isLate && written.answer !== null) throw inFlight()
-      done.push([job, written])
+      done.set(job, written)
     } catch (error) {
       spoilt.set(job, error)
     }
@@ -129,10 +160,14 @@ async function workAll({ tenant, door }: Recording, tx: Tx, jobs: readonly Job[]
   } else {
     await Promise.all(jobs.map(run))
   }
-  if (door !== 'append_decided') return { done, spoilt }
-  const came = new Map(jobs.map((job, at) => [job, at]))
-  done.sort(([one], [other]) => (came.get(one) ?? 0) - (came.get(other) ?? 0))
-  return { done, spoilt }
+  tx.end()
+  const { now } = await turning
+  checkSpoilt(spoilt)
+  const order = door === 'append_decided' ? jobs : [...done.keys()]
+  return order.flatMap((job) => {
+    const written = done.get(job)
+    return written === undefined ? [] : [{ job, written, now }]
+  })
 }
 
 /** Of both, once both are over: nobody is left at work when the transaction ends. */
@@ -154,14 +189,15 @@ function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
 function layDown(
   { tenant, door, sealer }: Recording,
   turn: Turn,
-  done: Done,
+  done: readonly Done[],
 ): { rows: Appending; answers: (() => void)[] } {
   const { add, ...rows } = createLeaves(sealer, turn)
   const keys = new Map<string, JsonObject>()
   const late = new Map<Job, unknown>()
   const answers: (() => void)[] = []
-  for (const [job, { entries, value, answer }] of done) {
-    const [first] = entries.map(add)
+  for (const { job, written, now } of done) {
+    const { entries, value, answer } = written
+    const [first] = entries.map((entry) => add(entry, now))
     const { index = turn.next, eventId = '' } = first ?? {}
     if (job.key !== null && answer !== null) {
       const name = JSON.stringify([job.key.caller, job.key.route, job.key.key])
@@ -194,12 +230,12 @@ async function appendAndCommit(
   rows: Appending,
 ): Promise<Error | undefined> {
   const statement = appending(rows)
-  const both = Promise.allSettled([
+  const answered = Promise.allSettled([
     statement === null ? Promise.resolve(null) : client.query(statement),
     client.query('commit'),
   ])
   sent()
-  const [appended, committed] = await both
+  const [appended, committed] = await answered
   if (appended.status === 'rejected') {
     // Where the answer to both was lost, it is the commit's that counts.
     const isToldApart = appended.reason instanceof DatabaseError || committed.status === 'fulfilled'

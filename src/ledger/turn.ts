@@ -29,6 +29,14 @@ export async function takeTurn(client: ClientBase, tenant: string): Promise<Turn
   return { next: row.next, now: row.now, lastRecordedAt: row.last }
 }
 
+/** The same turn at a later time, which is asked behind whatever was asked before. */
+export async function turnLater(client: ClientBase, turn: Turn): Promise<Turn> {
+  const { rows } = await client.query<{ now: Date }>('select clock_timestamp() as now')
+  const [row] = rows
+  if (row === undefined) throw new Error('the database did not tell its time')
+  return { ...turn, now: row.now }
+}
+
 /**
  * Whether a transaction whose commit was never answered has committed, told by one leaf of it. It is
  * asked in a turn, so that the transaction is over by then.

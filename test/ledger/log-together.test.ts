@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Pool, type PoolClient } from 'pg'
+import { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { newId } from '../../src/domain/ids.ts'
@@ -9,6 +9,7 @@ import type { Tx } from '../../src/domain/tx.ts'
 import { createLog } from '../../src/ledger/log.ts'
 import { createSealer } from '../../src/ledger/sealed.ts'
 import { aSettled } from '../fakes/settled.ts'
+import { between } from '../pg/between.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 
 const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
@@ -49,28 +50,12 @@ async function withStock(amount: number): Promise<TestDatabase> {
 /** A pool whose connections lose the answer to a commit, once: after it was made, or instead of it. */
 function losing(pool: Pool, isMade: boolean): Pool {
   let isLost = false
-  const lossy = (client: PoolClient) =>
-    new Proxy(client, {
-      get(of, name) {
-        if (name !== 'query') return bound(of, name)
-        const query = of.query.bind(of) as (...asked: unknown[]) => Promise<unknown>
-        return async (...asked: unknown[]) => {
-          const isCommit = asked[0] === 'commit'
-          if (!isCommit || isLost) return await query(...asked)
-          isLost = true
-          await query(isMade ? 'commit' : 'rollback')
-          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-        }
-      },
-    })
-  return new Proxy(pool, {
-    get: (of, name) =>
-      name === 'connect' ? async () => lossy(await of.connect()) : bound(of, name),
+  return between(pool, async (query, asked) => {
+    if (asked[0] !== 'commit' || isLost) return await query(...asked)
+    isLost = true
+    await query(isMade ? 'commit' : 'rollback')
+    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
   })
-}
-function bound(of: object, name: string | symbol): unknown {
-  const member: unknown = Reflect.get(of, name)
-  return typeof member === 'function' ? (member.bind(of) as unknown) : member
 }
 
 describe('works that are done side by side', () => {
@@ -159,22 +144,10 @@ describe('the same request key at two brokers at once', () => {
 it('asks nothing outside a transaction when its beginning could not be sent', async () => {
   const db = await withStock(10)
   const pool = db.pool('procura_cdp', 1)
-  const unsent = (client: PoolClient) =>
-    new Proxy(client, {
-      get: (of, name) =>
-        name !== 'query'
-          ? bound(of, name)
-          : (...asked: [string]) =>
-              asked[0].startsWith('begin')
-                ? Promise.reject(new Error('not sent'))
-                : of.query(...asked),
-    })
-  const log = logOf(
-    new Proxy(pool, {
-      get: (of, name) =>
-        name === 'connect' ? async () => unsent(await of.connect()) : bound(of, name),
-    }),
+  const unsent = between(pool, (query, asked) =>
+    String(asked[0]).startsWith('begin') ? Promise.reject(new Error('not sent')) : query(...asked),
   )
+  const log = logOf(unsent)
   const work = log.record(null, async (tx) => written(await take(tx, 'a')))
   await expect(work).rejects.toMatchObject({ code: 'unavailable' })
   expect(await db.query(`select amount from public.stock where key = 'a'`)).toEqual([

@@ -78,6 +78,26 @@ describe('the log', () => {
     expect(await db.query('select from procura.epoch')).toHaveLength(0)
   })
 
+  it('has nobody done anew for each that throws behind them', async () => {
+    const db = await freshDatabase()
+    const log = logOf(db)
+    const times = new Map<string, number>()
+    const done = (name: string) => {
+      times.set(name, (times.get(name) ?? 0) + 1)
+      return name.startsWith('bad') ? Promise.reject(new Error(name)) : written(name)
+    }
+    const names = ['a', 'b', 'bad-1', 'bad-2', 'c', 'bad-3', 'd']
+    const outcomes = await Promise.allSettled([
+      log.record(null, () => written('before')),
+      ...names.map((name) => log.record(null, () => done(name))),
+    ])
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(3)
+    expect(outcomes.flatMap((it) => ('value' in it ? [it.value.index] : []))).toEqual([
+      0, 1, 2, 3, 4,
+    ])
+    expect([...times.values()].every((many) => many <= 2)).toBe(true)
+  })
+
   it('refuses the one entry that cannot be appended, and records those beside it', async () => {
     const db = await freshDatabase()
     const log = logOf(db)
