@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 /**
  * Runs `work` for at most that many milliseconds. Its signal fires at the end, and the wait is over
- * even where the work does not heed it.
+ * even where the work does not heed it. It also fires, then, for what a work that failed has left behind;
+ * never for one that is done.
  *
  * @throws DOMException `TimeoutError`
  */
@@ -11,8 +12,13 @@ export async function within<T>(
   milliseconds: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const signal = AbortSignal.timeout(milliseconds)
-  return await unless(signal, work(signal))
+  const late = new AbortController()
+  const timer = setTimeout(() => {
+    late.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+  }, milliseconds).unref()
+  const done = await unless(late.signal, work(late.signal))
+  clearTimeout(timer)
+  return done
 }
 
 /** As `work` ends; or, when the signal fires first, at once: who waits lets go, and the work goes on. */
