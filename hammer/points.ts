@@ -19,9 +19,12 @@ export interface Asked {
   readonly measure?: true
 }
 
+/** Octets, as `process.memoryUsage()` has them. */
 export interface Measured {
   readonly rss: number
   readonly heapUsed: number
+  readonly heapTotal: number
+  readonly external: number
   /** Since the last measurement, milliseconds. */
   readonly loopDelayMs: { readonly p99: number; readonly max: number }
 }
@@ -48,10 +51,10 @@ process.on('disconnect', () => {
 process.channel?.unref()
 
 function measured(): Measured {
-  const { rss, heapUsed } = process.memoryUsage()
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
   const loopDelayMs = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 }
   delay.reset()
-  return { rss, heapUsed, loopDelayMs }
+  return { rss, heapUsed, heapTotal, external, loopDelayMs }
 }
 
 /** The witness's file is the one file that a broker syncs. */

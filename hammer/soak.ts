@@ -21,6 +21,10 @@ interface Sample {
   readonly seconds: number
   readonly rssMb: number
   readonly heapMb: number
+  /** What V8 has taken for its heap. */
+  readonly takenMb: number
+  /** What its objects hold outside of that: buffers, and memory of wasm, whether or not it is resident. */
+  readonly outsideMb: number
   readonly descriptors: number
   readonly delayMs: number
 }
@@ -64,10 +68,11 @@ async function sampled({ world }: Stage, ms: number): Promise<Sample[]> {
     await pause(SAMPLE_MS)
     const broker = world.replicas[0]?.broker()
     if (broker === undefined) throw new RangeError('there is no replica')
-    const { rss, heapUsed, loopDelayMs } = await broker.measure()
+    const { rss, heapUsed, heapTotal, external, loopDelayMs } = await broker.measure()
     samples.push({
       seconds: Math.round((performance.now() - since) / 1000),
-      ...{ rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20, delayMs: loopDelayMs.p99 },
+      ...{ rssMb: mb(rss), heapMb: mb(heapUsed), takenMb: mb(heapTotal), outsideMb: mb(external) },
+      delayMs: loopDelayMs.p99,
       descriptors: readdirSync(`/proc/${String(broker.pid)}/fd`).length,
     })
     const sample = samples.at(-1)
@@ -79,8 +84,13 @@ async function sampled({ world }: Stage, ms: number): Promise<Sample[]> {
   return samples
 }
 
-const MEASURES = ['rssMb', 'heapMb', 'descriptors', 'delayMs'] as const
+const MEASURES = [
+  ...(['rssMb', 'heapMb', 'takenMb', 'outsideMb'] as const),
+  ...(['descriptors', 'delayMs'] as const),
+]
 type Measure = (typeof MEASURES)[number]
+
+const mb = (octets: number) => octets / 2 ** 20
 
 /** A dozen of the samples, and the slope of each column. */
 function table(samples: readonly Sample[]): string {
