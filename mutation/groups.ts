@@ -40,6 +40,21 @@ export const GROUPS = {
     tests: ['delivery/{cdp,due,life,sweep}'],
     database: true,
   },
+  writer: {
+    mutate: src('ledger', 'log', 'recording', 'turn', 'line'),
+    tests: ['ledger/{log,log-together,log-joining,line}'],
+    database: true,
+  },
+  standing: {
+    mutate: src('revocation', 'in-force', 'stop-of'),
+    tests: ['revocation/{in-force,stop-of,revocation,freezing}'],
+    database: true,
+  },
+  callers: {
+    mutate: src('identity', 'callers'),
+    tests: ['identity/{authenticate,callers}'],
+    database: true,
+  },
 } as const satisfies Record<string, Group>
 
 export type GroupName = keyof typeof GROUPS
