@@ -44,7 +44,8 @@ interface Own extends Partial<typeof flooding> {
 }
 
 function project(name: string, own: Own) {
-  const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
+  const polled = { poll: { timeout: 10_000 } }
+  const timeouts = { testTimeout: 30_000, hookTimeout: 60_000, expect: polled }
   return { test: { name, setupFiles: ['test/setup.ts'], allowOnly: false, ...timeouts, ...own } }
 }
 

@@ -3,6 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { NoEffect, Silent } from '../../src/delivery/connector.ts'
 import { aTarget, issue, nothingIsLeft, orders, part, PATH, revoke, server } from './vault-bench.ts'
 
+/** Fires when a call has been made that will not be answered. */
+function untilItHangs(): AbortSignal {
+  const late = new AbortController()
+  server.hooks.hangs = () => {
+    late.abort(new DOMException('late', 'TimeoutError'))
+  }
+  return late.signal
+}
+
 describe('a Vault that fails', () => {
   const [ROLES, CREATE] = ['auth/token/roles', 'auth/token/create']
   it.each([
@@ -15,7 +24,7 @@ describe('a Vault that fails', () => {
     server.faults.set(prefix, fault)
     const intent = orders()
     const error = await aTarget()
-      .issue(intent, AbortSignal.timeout(300))
+      .issue(intent, untilItHangs())
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(NoEffect)
     nothingIsLeft()
@@ -33,7 +42,7 @@ describe('a Vault that fails', () => {
     server.faults.set(prefix, fault)
     const intent = orders()
     const error = await aTarget()
-      .issue(intent, AbortSignal.timeout(300))
+      .issue(intent, untilItHangs())
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(Error)
     expect(error).not.toBeInstanceOf(NoEffect)
@@ -48,7 +57,7 @@ describe('a Vault that fails', () => {
       if (method === 'DELETE') server.faults.set(ROLES, 'silent')
     }
     const error = await aTarget()
-      .issue(orders(), AbortSignal.timeout(300))
+      .issue(orders(), untilItHangs())
       .catch((caught: unknown) => caught)
     server.hooks.before = () => undefined
     expect(error).not.toBeInstanceOf(NoEffect)
@@ -71,7 +80,7 @@ describe('a Vault that fails', () => {
     server.faults.set(CREATE, 'acts and hangs')
     const intent = orders()
     const error = await aTarget()
-      .issue(intent, AbortSignal.timeout(300))
+      .issue(intent, untilItHangs())
       .catch((caught: unknown) => caught)
     expect(error).not.toBeInstanceOf(NoEffect)
     const ours = () => [...server.state.tokens.values()].filter(({ path }) => path.includes('cb_'))
@@ -86,7 +95,7 @@ describe('a Vault that fails', () => {
     server.faults.set(PATH, 'acts and hangs')
     const intent = orders()
     const error = await aTarget()
-      .issue(intent, AbortSignal.timeout(300))
+      .issue(intent, untilItHangs())
       .catch((caught: unknown) => caught)
     expect(error).not.toBeInstanceOf(NoEffect)
     expect(server.state.logins.size).toBe(1)
@@ -125,12 +134,14 @@ describe('a Vault that fails', () => {
   it('gives no second token under a name that was ended while one was on its way', async () => {
     server.faults.set(PATH, 'silent')
     const intent = orders()
-    const hanging = aTarget().issue(intent, AbortSignal.timeout(500))
+    const late = new AbortController()
+    const hanging = aTarget().issue(intent, late.signal)
     const stopped = expect(hanging).rejects.toThrow()
     while (!server.calls.some(({ path, token }) => path === PATH && token !== undefined)) {
       await new Promise((resolve) => setImmediate(resolve))
     }
     await revoke(intent.downstreamName)
+    late.abort()
     await stopped
     nothingIsLeft()
     expect([...server.state.tokens.values()].filter(({ path }) => path.includes('cb_'))).toEqual([])

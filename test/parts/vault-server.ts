@@ -34,11 +34,15 @@ export async function aVaultServer(path: string, port = 0) {
   /** The fault that holds for calls of which the path begins so; `''` is all. */
   const faults = new Map<string, Fault>()
   const calls: Asked[] = []
-  /** What somebody else does in the moment before a call, or between its effect and its answer. */
-  const hooks: { before: (asked: Asked) => void; done: () => void } = {
-    ...{ before: () => undefined, done: () => undefined },
+  /** What somebody else does in the moment before a call, between its effect and its answer, or when none will come. */
+  const hooks: { before: (asked: Asked) => void; done: () => void; hangs: () => void } = {
+    ...{ before: () => undefined, done: () => undefined, hangs: () => undefined },
   }
   const waiting = new Set<ServerResponse>()
+  const hang = (res: ServerResponse) => {
+    waiting.add(res)
+    hooks.hangs()
+  }
 
   const server = createServer((req, res) => {
     text(req).then(
@@ -64,7 +68,7 @@ export async function aVaultServer(path: string, port = 0) {
     const [, fault] = [...faults].find(([prefix]) => asked.path.startsWith(prefix)) ?? []
     const state = stateOf(namespace)
     if (fault === 'silent' || state === undefined) {
-      waiting.add(res)
+      hang(res)
       return
     }
     const elsewhere = `http://127.0.0.1:1/v1/${asked.path}`
@@ -75,7 +79,7 @@ export async function aVaultServer(path: string, port = 0) {
     else {
       const answered = answer(state, engine, logins, asked)
       hooks.done()
-      if (fault === 'acts and hangs') waiting.add(res)
+      if (fault === 'acts and hangs') hang(res)
       else if (fault === 'acts, 503') res.writeHead(503).end()
       else send(res, answered)
     }
