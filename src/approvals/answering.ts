@@ -12,6 +12,7 @@ import { BrokerError } from '../domain/problems.ts'
 import type { Act, By } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { attempt, ending, give } from './giving.ts'
+import type { Reading } from './reading.ts'
 import { type ApprovalRow, approvalOf, columns, endPending, readInTurn } from './store.ts'
 import {
   checkVerdict,
@@ -46,7 +47,7 @@ export interface Answering {
   expireDue(act: Act): Promise<number>
 }
 
-export interface AnsweringOptions {
+export interface AnsweringOptions extends Pick<Reading, 'findForAgent'> {
   readonly tenant: string
   readonly pool: Pool
   readonly ledger: Ledger
@@ -63,7 +64,7 @@ interface Answered {
 }
 
 export function createAnswering(options: AnsweringOptions): Answering {
-  const { tenant, ledger } = options
+  const { tenant, ledger, findForAgent } = options
   return {
     async decide(person, id, verdict, by) {
       if (!person.person.roles.includes('approver')) throw new BrokerError('role_required')
@@ -88,14 +89,19 @@ export function createAnswering(options: AnsweringOptions): Answering {
       return { approval: value.approval, evidence, eventId, isRepeat: false }
     },
 
-    async cancel({ session }, id, act) {
+    async cancel(instance, id, act) {
+      // What is another's, or over, takes no turn of the ledger.
+      const found = await findForAgent(instance, id)
+      if (found.status === 'cancelled') return found
+      if (found.status !== 'pending') throw tooLate(found)
       const { value } = await ledger.record(null, async (tx) => {
-        const approval = await readInTurn(tx, tenant, id)
-        if (approval?.agent !== session.agent) throw new BrokerError('not_found')
-        if (approval.status === 'cancelled') return { entries: [], value: approval, answer: null }
         const [ended] = await endPending(tx, tenant, { ids: [id] })
-        if (ended === undefined) throw tooLate(approval)
-        return { entries: [ending(ended, act)], value: ended, answer: null }
+        if (ended !== undefined)
+          return { entries: [ending(ended, act)], value: ended, answer: null }
+        // Somebody was first, since.
+        const over = (await readInTurn(tx, tenant, id)) ?? found
+        if (over.status !== 'cancelled') throw tooLate(over)
+        return { entries: [], value: over, answer: null }
       })
       return value
     },

@@ -25,10 +25,11 @@ export type Approvals = Deciding['approvals'] & Answering & Reading
 
 export function createApprovals(options: ApprovalsOptions): Approvals {
   const { tenant, pools } = options
+  const reading = createReading({ tenant, pool: pools.front })
   return {
     ...createUsing({ tenant, pool: pools.pdp }),
     ...createAsking(options),
-    ...createReading({ tenant, pool: pools.front }),
-    ...createAnswering({ ...options, pool: pools.front }),
+    ...reading,
+    ...createAnswering({ ...options, ...reading, pool: pools.front }),
   }
 }

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
 import { digestOf } from '../../src/domain/digest.ts'
-import type { AgentId } from '../../src/domain/ids.ts'
+import { type AgentId, type ApprovalId, newId } from '../../src/domain/ids.ts'
 import { readToken } from '../../src/domain/jws.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
 import { bySystem } from '../../src/domain/request.ts'
@@ -221,5 +221,49 @@ describe('reading and calling off', () => {
     await decide(dba, answered)
     const late = house.approvals.cancel(sibling, answered.id, act)
     await expect(late).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  it('is called off once, however many do so at once', async () => {
+    const one = await asked()
+    const before = (await leaves('approval_decided')).length
+    const act = bySystem('r')
+    const ended = await Promise.all(
+      [house, replica, house, replica].map(({ approvals }) =>
+        approvals.cancel(anInstance(chain), one.id, act),
+      ),
+    )
+    expect(ended.map(({ status }) => status)).toEqual(Array(4).fill('cancelled'))
+    expect(await leaves('approval_decided')).toHaveLength(before + 1)
+  })
+
+  it('takes no turn of the ledger to be called off where it is another’s, over, or none', async () => {
+    const [cancelled, denied] = [await asked(), await asked({ amount: 2 })]
+    const act = bySystem('r')
+    const cancel = (id: ApprovalId) => house.approvals.cancel(anInstance(chain), id, act)
+    await cancel(cancelled.id)
+    await decide(dba, denied, { decision: 'deny' })
+    const other = await db.pool('procura_front', 1).connect()
+    await other.query(`begin; select from ledger.turn('main')`)
+    expect((await cancel(cancelled.id)).status).toBe('cancelled')
+    await expect(cancel(denied.id)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(cancel(newId('apr', new Date()))).rejects.toMatchObject({ code: 'not_found' })
+    await other.query('rollback')
+    other.release()
+  })
+
+  it('is not called off any more when somebody said no since', async () => {
+    const { id } = await asked()
+    const other = await db.pool('procura_front', 1).connect()
+    await other.query(`begin; select from ledger.turn('main')`)
+    const cancelled = house.approvals.cancel(anInstance(chain), id, bySystem('r')).catch(String)
+    const waiting = () =>
+      db.query(`select from pg_locks where not granted and database = (
+                  select oid from pg_database where datname = current_database())`)
+    await expect.poll(waiting).toHaveLength(1)
+    await other.query(`update procura.approval set status = 'denied' where id = $1`, [id])
+    await other.query('commit')
+    other.release()
+    expect(await cancelled).toContain('conflict')
+    expect((await house.approvals.findForAgent(anInstance(chain), id)).status).toBe('denied')
   })
 })
