@@ -4,14 +4,14 @@
  * The turn (one lock for the whole log) is taken first and held to the end, so that every recorded
  * act sees all that was recorded before it, on whichever replica, and nothing gets in between.
  */
-import { isOutage } from '../db/outage.ts'
+import { isGivenUp, isOutage } from '../db/outage.ts'
 import type { Ledger, Written } from '../domain/ports.ts'
 import { unavailable } from '../domain/problems.ts'
 import type { Recorded } from '../domain/recorded.ts'
 import type { RequestKey } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { createLine, type Line } from './line.ts'
-import { inTurn, isContention, type Job, type Recording, Spoilt } from './recording.ts'
+import { inTurn, type Job, type Recording, Spoilt } from './recording.ts'
 import { findAnswer } from './request-keys.ts'
 
 const BATCH_MAX = 64
@@ -28,7 +28,7 @@ export function createLog(options: LogOptions): Ledger {
   const waiting: Job[] = []
   let isWriting = false
 
-  /** What came while it stood in line goes together, and so does what comes before its turn is there. */
+  /** What came while it stood in line goes together, and so does what comes before that is worked. */
   async function writeNext(): Promise<void> {
     const leave = await line.enter()
     const batch = waiting.splice(0, BATCH_MAX)
@@ -75,7 +75,7 @@ async function write(options: Recording, jobs: Job[], tries = 1): Promise<unknow
     for (const answer of await inTurn(options, jobs)) answer()
     return null
   } catch (error) {
-    if (isContention(error) && tries < TRIES_MAX) return await write(again, jobs, tries + 1)
+    if (isGivenUp(error) && tries < TRIES_MAX) return await write(again, jobs, tries + 1)
     if (isOutage(error)) return refuse(jobs, error)
     const spoilt = error instanceof Spoilt ? error.by : new Map(jobs.map((job) => [job, error]))
     const [job] = jobs
@@ -83,7 +83,7 @@ async function write(options: Recording, jobs: Job[], tries = 1): Promise<unknow
       job.reject(error instanceof Spoilt ? spoilt.get(job) : unavailable('ledger', error))
       return null
     }
-    const parted = options.door === 'append_registered' ? around : apart
+    const parted = error instanceof Spoilt && !error.areAllTried ? around : apart
     for (const some of parted(jobs, spoilt)) {
       const outage = some.length === 0 ? null : await write(again, some)
       if (outage !== null) return refuse(jobs, outage)
@@ -94,12 +94,12 @@ async function write(options: Recording, jobs: Job[], tries = 1): Promise<unknow
 
 type Spoilers = ReadonlyMap<Job, unknown>
 
-/** Where all were done: the others together, and each that threw. */
+/** The others together, and each of these alone. */
 function apart(jobs: readonly Job[], by: Spoilers): Job[][] {
   return [jobs.filter((one) => !by.has(one)), ...[...by.keys()].map((one) => [one])]
 }
 
-/** Where one after another was done until one threw: who follows may throw too, and does not take those before along. */
+/** Where the first that threw was the last to be tried: who follows may throw too, and does not take those before along. */
 function around(jobs: readonly Job[], by: Spoilers): Job[][] {
   const at = jobs.findIndex((one) => by.has(one))
   return [jobs.slice(0, at), jobs.slice(at, at + 1), jobs.slice(at + 1)]

@@ -33,12 +33,15 @@ export interface Job {
   readonly reject: (reason: unknown) => void
 }
 
-/** A job of the batch threw: nothing of the batch was done. */
+/** Some of the batch threw: nothing of it is on record. */
 export class Spoilt extends Error {
   readonly by: ReadonlyMap<Job, unknown>
-  constructor(by: ReadonlyMap<Job, unknown>) {
+  /** Where works go one after another, those behind the first that throws are not. */
+  readonly areAllTried: boolean
+  constructor(by: ReadonlyMap<Job, unknown>, areAllTried: boolean) {
     super('a batch was spoilt')
     this.by = by
+    this.areAllTried = areAllTried
   }
 }
 
@@ -162,7 +165,7 @@ async function workAll(
   }
   tx.end()
   const { now } = await turning
-  checkSpoilt(spoilt)
+  checkSpoilt(spoilt, done.size + spoilt.size === jobs.length)
   const order = door === 'append_decided' ? jobs : [...done.keys()]
   return order.flatMap((job) => {
     const written = done.get(job)
@@ -176,9 +179,9 @@ async function both<One, Other>(one: Promise<One>, other: Promise<Other>): Promi
   return [await one, await other]
 }
 
-function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>): void {
-  for (const error of spoilt.values()) if (isOutage(error) || isContention(error)) throw error
-  if (spoilt.size > 0) throw new Spoilt(spoilt)
+function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>, areAllTried: boolean): void {
+  for (const error of spoilt.values()) if (isOutage(error)) throw error
+  if (spoilt.size > 0) throw new Spoilt(spoilt, areAllTried)
 }
 
 /**
@@ -208,7 +211,7 @@ function layDown(
       job.resolve(Recorded.onRecord(value, index, eventId))
     })
   }
-  checkSpoilt(late)
+  checkSpoilt(late, true)
   return { rows: { tenant, door, first: turn.next, ...rows, keys: [...keys.values()] }, answers }
 }
 
@@ -243,7 +246,7 @@ async function appendAndCommit(
   }
   if (committed.status === 'fulfilled') {
     if (committed.value.command === 'COMMIT') return undefined
-    throw new RolledBack('the transaction was rolled back')
+    throw new Error('the transaction was rolled back')
   }
   const error = committed.reason as Error
   const isKnown = error instanceof DatabaseError && !isOutage(error)
@@ -253,8 +256,6 @@ async function appendAndCommit(
   throw error
 }
 
-class RolledBack extends Error {}
-
 /** Undefined when it was; else why the connection is not used again. */
 async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
   if (error instanceof Error && isOutage(error)) return error
@@ -262,9 +263,4 @@ async function rolledBack(client: PoolClient, error: unknown): Promise<Error | u
     () => undefined,
     (failed: unknown) => failed as Error,
   )
-}
-
-/** Deadlock or serialization failure: nothing was done, and doing it again may work. */
-export function isContention(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^40(P01|001)$/.test(String(error.code))
 }

@@ -1,7 +1,15 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLine } from '../../src/ledger/line.ts'
 
 describe('the line before the turn', () => {
+  // However long it takes, nobody's patience ends but where it is said.
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
   it('lets one in at a time, in the order in which they came', async () => {
     const line = createLine()
     const order: string[] = []
@@ -31,13 +39,27 @@ describe('the line before the turn', () => {
     await third
   })
 
-  it('keeps nobody behind one that does not leave', async () => {
+  it('keeps nobody waiting once it is left', async () => {
     const line = createLine()
-    await line.enter()
-    const began = performance.now()
-    const leave = await line.enter()
-    expect(performance.now() - began).toBeLessThan(2000)
-    leave()
-    await line.enter()
+    for (const _ of [1, 2, 3]) (await line.enter())()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('keeps nobody behind one that does not leave, and lets in whoever waits when all have left', async () => {
+    const line = createLine()
+    const first = await line.enter()
+    const second = line.enter()
+    await vi.advanceTimersByTimeAsync(100)
+    const leave = await second
+    let isIn = false
+    const third = line.enter().then((left) => ((isIn = true), left))
+    for (const left of [first, leave]) {
+      await Promise.resolve()
+      expect(isIn).toBe(false)
+      left()
+    }
+    ;(await third)()
+    ;(await line.enter())()
+    expect(vi.getTimerCount()).toBe(0)
   })
 })
