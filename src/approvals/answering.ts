@@ -39,7 +39,7 @@ export interface Answering {
    *   `schema_violation`
    */
   decide(person: ProvenPerson, id: ApprovalId, verdict: Verdict, by: By): Promise<Decided>
-  /** By the agent that asked. Again: the same answer. @throws BrokerError `not_found`, `conflict` */
+  /** By the agent that asked. Again: the same answer. @throws BrokerError `not_found`, `conflict`, `approval_expired` */
   cancel(instance: ProvenInstance, id: ApprovalId, act: Act): Promise<Approval>
   /** Cancels what is open of these, whose ground is being stopped; the entries to record with it. */
   cancelAll(tx: Tx, ids: readonly ApprovalId[], act: Act): Promise<LedgerEntry[]>

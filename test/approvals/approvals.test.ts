@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
 import { digestOf } from '../../src/domain/digest.ts'
 import { type AgentId, type ApprovalId, newId } from '../../src/domain/ids.ts'
@@ -42,6 +42,17 @@ const asked = (...how: AskedHow) => office.asked(chain, ...how)
 const decide: Office['decide'] = (...said) => office.decide(...said)
 type AskedHow = Parameters<Office['asked']> extends [Chain, ...infer How] ? How : never
 const leaves = (type: string) => office.leaves(type)
+
+/** Somebody has the turn of the ledger, until they commit or the test is over. */
+async function turnOfAnother() {
+  const other = await db.pool('procura_front', 1).connect()
+  onTestFinished(async () => {
+    await other.query('rollback')
+    other.release()
+  })
+  await other.query(`begin; select from ledger.turn('main')`)
+  return other
+}
 
 describe('asking', () => {
   it('opens one approval for the same call, however often it is asked [APR-18]', async () => {
@@ -238,23 +249,22 @@ describe('reading and calling off', () => {
 
   it('takes no turn of the ledger to be called off where it is another’s, over, or none', async () => {
     const [cancelled, denied] = [await asked(), await asked({ amount: 2 })]
+    const foreign = (await office.asked(await office.chain())).id
     const act = bySystem('r')
     const cancel = (id: ApprovalId) => house.approvals.cancel(anInstance(chain), id, act)
     await cancel(cancelled.id)
     await decide(dba, denied, { decision: 'deny' })
-    const other = await db.pool('procura_front', 1).connect()
-    await other.query(`begin; select from ledger.turn('main')`)
+    await turnOfAnother()
     expect((await cancel(cancelled.id)).status).toBe('cancelled')
     await expect(cancel(denied.id)).rejects.toMatchObject({ code: 'conflict' })
-    await expect(cancel(newId('apr', new Date()))).rejects.toMatchObject({ code: 'not_found' })
-    await other.query('rollback')
-    other.release()
+    for (const id of [foreign, newId('apr', new Date())]) {
+      await expect(cancel(id)).rejects.toMatchObject({ code: 'not_found' })
+    }
   })
 
   it('is not called off any more when somebody said no since', async () => {
     const { id } = await asked()
-    const other = await db.pool('procura_front', 1).connect()
-    await other.query(`begin; select from ledger.turn('main')`)
+    const other = await turnOfAnother()
     const cancelled = house.approvals.cancel(anInstance(chain), id, bySystem('r')).catch(String)
     const waiting = () =>
       db.query(`select from pg_locks where not granted and database = (
@@ -262,7 +272,6 @@ describe('reading and calling off', () => {
     await expect.poll(waiting).toHaveLength(1)
     await other.query(`update procura.approval set status = 'denied' where id = $1`, [id])
     await other.query('commit')
-    other.release()
     expect(await cancelled).toContain('conflict')
     expect((await house.approvals.findForAgent(anInstance(chain), id)).status).toBe('denied')
   })
