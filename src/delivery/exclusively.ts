@@ -9,7 +9,7 @@ const WORK_MS = 4000
 const LOCK = 6970
 
 /**
- * Runs `work` while nobody else runs any under the same name. Its signal fires if it takes four seconds.
+ * Runs `work` while nobody else runs any under the same name. Its signal fires after four seconds, unless it is done.
  *
  * @throws when it is not this one's turn within the time that statements have
  */
