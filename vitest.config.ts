@@ -44,8 +44,7 @@ interface Own extends Partial<typeof flooding> {
 }
 
 function project(name: string, own: Own) {
-  const polled = { poll: { timeout: 10_000 } }
-  const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, expect: polled }
+  const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
   return { test: { name, setupFiles: ['test/setup.ts'], allowOnly: false, ...timeouts, ...own } }
 }
 

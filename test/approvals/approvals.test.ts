@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
 import { digestOf } from '../../src/domain/digest.ts'
 import { type AgentId, type ApprovalId, newId } from '../../src/domain/ids.ts'
@@ -18,6 +18,7 @@ import {
 } from '../fakes/deciding.ts'
 import { anOffice, type Office } from '../fakes/office.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { turnOfAnother } from '../pg/turn.ts'
 
 let db: TestDatabase
 let office: Office
@@ -42,17 +43,6 @@ const asked = (...how: AskedHow) => office.asked(chain, ...how)
 const decide: Office['decide'] = (...said) => office.decide(...said)
 type AskedHow = Parameters<Office['asked']> extends [Chain, ...infer How] ? How : never
 const leaves = (type: string) => office.leaves(type)
-
-/** Somebody has the turn of the ledger, until they commit or the test is over. */
-async function turnOfAnother() {
-  const other = await db.pool('procura_front', 1).connect()
-  onTestFinished(async () => {
-    await other.query('rollback')
-    other.release()
-  })
-  await other.query(`begin; select from ledger.turn('main')`)
-  return other
-}
 
 describe('asking', () => {
   it('opens one approval for the same call, however often it is asked [APR-18]', async () => {
@@ -254,7 +244,7 @@ describe('reading and calling off', () => {
     const cancel = (id: ApprovalId) => house.approvals.cancel(anInstance(chain), id, act)
     await cancel(cancelled.id)
     await decide(dba, denied, { decision: 'deny' })
-    await turnOfAnother()
+    await turnOfAnother(db, 'procura_front')
     expect((await cancel(cancelled.id)).status).toBe('cancelled')
     await expect(cancel(denied.id)).rejects.toMatchObject({ code: 'conflict' })
     for (const id of [foreign, newId('apr', new Date())]) {
@@ -264,14 +254,11 @@ describe('reading and calling off', () => {
 
   it('is not called off any more when somebody said no since', async () => {
     const { id } = await asked()
-    const other = await turnOfAnother()
+    const other = await turnOfAnother(db, 'procura_front')
     const cancelled = house.approvals.cancel(anInstance(chain), id, bySystem('r')).catch(String)
-    const waiting = () =>
-      db.query(`select from pg_locks where not granted and database = (
-                  select oid from pg_database where datname = current_database())`)
-    await expect.poll(waiting).toHaveLength(1)
+    await other.untilWaiting()
     await other.query(`update procura.approval set status = 'denied' where id = $1`, [id])
-    await other.query('commit')
+    await other.letGo()
     expect(await cancelled).toContain('conflict')
     expect((await house.approvals.findForAgent(anInstance(chain), id)).status).toBe('denied')
   })

@@ -1,9 +1,8 @@
 /** Whoever comes while another process has the turn: recorded with those who wait for it. */
 import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
-import type { Ledger } from '../../src/domain/ports.ts'
 import { bySystem } from '../../src/domain/request.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import type { Tx } from '../../src/domain/tx.ts'
@@ -12,45 +11,19 @@ import { createSealer } from '../../src/ledger/sealed.ts'
 import { aSettled } from '../fakes/settled.ts'
 import { between } from '../pg/between.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { ofWaiting, turnOfAnother } from '../pg/turn.ts'
 
 const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
-const OF_THIS_DATABASE = `locktype = 'advisory' and not granted
-  and database = (select oid from pg_database where datname = current_database())`
-
-const WAIT = { timeout: 10_000, interval: 5 }
-
 const decidingLog = (pool: Pool) =>
   createLog({ tenant: 'main', pool, door: 'append_decided', sealer })
 
-interface Held {
-  readonly db: TestDatabase
-  readonly log: Ledger
-  /** Lets go of the turn. */
-  readonly letGo: () => Promise<void>
-  /** Resolves when a transaction waits for the turn. */
-  readonly untilWaiting: () => Promise<void>
-}
-
 /** A ledger whose turn another connection has. */
-async function heldBack(role: 'procura_pdp' | 'procura_front' = 'procura_pdp'): Promise<Held> {
+async function heldBack(role: 'procura_pdp' | 'procura_front' = 'procura_pdp') {
   const db = await freshDatabase()
   const pool = db.pool(role, 2)
   const registering = { tenant: 'main', pool, door: 'append_registered', sealer } as const
   const log = role === 'procura_pdp' ? decidingLog(pool) : createLog(registering)
-  const other = await db.pool(role, 1).connect()
-  await other.query(`begin; select from ledger.turn('main')`)
-  return {
-    ...{ db, log },
-    async letGo() {
-      await other.query('commit')
-      other.release()
-    },
-    untilWaiting: () =>
-      vi.waitFor(async () => {
-        const waiting = await db.query(`select from pg_locks where ${OF_THIS_DATABASE}`)
-        expect(waiting).toHaveLength(1)
-      }, WAIT),
-  }
+  return { db, log, ...(await turnOfAnother(db, role)) }
 }
 
 const explained = (name: string): LedgerEntry => ({
@@ -263,7 +236,7 @@ it('of a turn that never comes, nobody is worked for, and nobody is left without
     writes('late', () => Promise.resolve((isWorkedFor = true))),
   )
   const both = Promise.allSettled([early, late])
-  await db.query(`select pg_terminate_backend(pid) from pg_locks where ${OF_THIS_DATABASE}`)
+  await db.query(ofWaiting('select pg_terminate_backend(pid)'))
   const refused = { reason: { code: 'unavailable' } }
   expect(await both).toMatchObject([refused, refused])
   expect(isWorkedFor).toBe(false)

@@ -215,7 +215,7 @@ it(
     const seen = JSON.parse(stdout) as Record<'entries' | 'cpuSeconds' | 'rssMb', number>
     expect(seen.entries).toBe(entries)
     expect(seen.rssMb).toBeLessThan(300)
-    // Of the processor, start and all; beside other tests the same work costs up to twice as much of it.
-    expect(seen.cpuSeconds).toBeLessThan((2 * entries * 60) / 1_000_000)
+    // Of the processor, start and all: what else runs on the machine is no matter of the verifier's.
+    expect(seen.cpuSeconds).toBeLessThan(entries / 10_000)
   },
 )

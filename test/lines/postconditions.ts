@@ -7,8 +7,7 @@ import { type Answer, exchange } from './wire.ts'
 import type { Replica, startTwo } from './world.ts'
 
 type Two = Awaited<ReturnType<typeof startTwo>>
-/** 200 ms where nothing else runs; beside other tests the same work costs up to twice as much CPU. */
-const HELD_MS_MAX = 400
+const HELD_MS_MAX = 200
 const MIB = 1024 * 1024
 
 /** Leaves that come of an answer; those of the house-keeping are not told by answers. */

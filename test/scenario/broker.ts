@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
-const START_SECONDS = 100
+const START_SECONDS = 55
 
 export interface Process {
   readonly pid: number
