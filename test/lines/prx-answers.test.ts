@@ -172,14 +172,14 @@ describe('what comes back', () => {
   it('[PRX-14] is cut before the secret where it is late in a long answer', async () => {
     const secret = w.secrets.get('large') ?? ''
     upstream.answer = (_request, response) => {
-      response.write('x'.repeat(200_000))
+      response.write('.'.repeat(200_000))
       response.end(`${secret} after`)
     }
     const id = await reading('large')
     const { status, isWhole, text } = await w.stream(w.agent, id, GET)
     expect([status, isWhole]).toEqual([200, false])
     expect(text.length).toBeGreaterThan(60_000)
-    expect(text).not.toContain(secret.slice(0, 1))
+    expect(text).toMatch(/^\.*$/)
     expect(await outcomes(w, id)).toEqual([['occurred', '2xx', 'secret_reflected']])
   })
 
