@@ -110,7 +110,11 @@ export function createPublisher(publishing: Publishing): Publisher {
     watchFolder: (folder) =>
       repeat(publishing, FOLDER_MS, {
         what: 'the policies of the folder are not in force',
-        work: folderWatch(folder, publish, (hash) => wasSuperseded(pool, tenant, hash)),
+        work: folderWatch(folder, {
+          publish,
+          isInForce: (hash) => inForce?.hash === hash,
+          isSuperseded: (hash) => wasSuperseded(pool, tenant, hash),
+        }),
       }),
   }
 }
@@ -131,14 +135,19 @@ interface Made {
   readonly signal: AbortSignal
 }
 
+interface Sets extends Pick<Publisher, 'publish'> {
+  /** Here; it was vetted when it came. */
+  readonly isInForce: (hash: string) => boolean
+  readonly isSuperseded: (hash: string) => Promise<boolean>
+}
+
 /**
  * Publishes what the folder has become. What was refused is not tried again until it changes. A replica
  * that starts with an old folder does not put its old set back in force for all of them.
  */
 function folderWatch(
   folder: string,
-  publish: Publisher['publish'],
-  isSuperseded: (hash: string) => Promise<boolean>,
+  { publish, isInForce, isSuperseded }: Sets,
 ): () => Promise<void> {
   let seen: string | null = null
   return async () => {
@@ -150,7 +159,7 @@ function folderWatch(
       throw new Error('the folder holds a set that was superseded; what is in force stays in force')
     }
     try {
-      await publish(files, bySystem('policy-folder'))
+      if (!isInForce(hash)) await publish(files, bySystem('policy-folder'))
     } catch (error) {
       if (error instanceof PolicySetRefused) seen = hash
       throw error

@@ -25,15 +25,18 @@ async function replica(db: TestDatabase) {
     return () => works.splice(works.indexOf(work), 1)
   }
   const reports: string[] = []
+  const pool = db.pool('procura_front')
+  const log = createLog({ tenant: 'main', pool, door: 'append_registered', sealer })
+  let turns = 0
   const pdp = await createPdp({
     tenant: 'main',
     pool: db.pool('procura_pdp'),
-    ledger: createLog({
-      tenant: 'main',
-      pool: db.pool('procura_front'),
-      door: 'append_registered',
-      sealer,
-    }),
+    ledger: {
+      record(key, work) {
+        turns += 1
+        return log.record(key, work)
+      },
+    },
     signer: aSigner(),
     every,
     report: (what, why) => reports.push(`${what}: ${why instanceof Error ? why.message : ''}`),
@@ -41,7 +44,7 @@ async function replica(db: TestDatabase) {
   const tick = async () => {
     for (const work of works) await work()
   }
-  return { pdp, tick, reports }
+  return { pdp, tick, reports, turns: () => turns }
 }
 type Replica = Awaited<ReturnType<typeof replica>>
 
@@ -192,6 +195,19 @@ describe('a folder', () => {
     await one.tick()
     expect(await answers(one)).toBe('deny')
     expect(await db.query('select from procura.policy_set')).toHaveLength(2)
+  })
+
+  it('whose set is in force already is neither checked again nor takes a turn of the ledger', async () => {
+    const db = await freshDatabase()
+    const folder = await folderOf(files)
+    const [one, two] = [await replica(db), await replica(db)]
+    await one.pdp.watchFolder(folder)
+    await two.pdp.follow()
+    await two.pdp.watchFolder(folder)
+    expect([await answers(two), one.turns(), two.turns()]).toEqual(['allow', 1, 0])
+    await fill(folder, closed)
+    await two.tick()
+    expect([await answers(two), two.turns()]).toEqual(['deny', 1])
   })
 
   it('that cannot be published for want of a database is published when it is back', async () => {
