@@ -14,6 +14,7 @@ import { startLoad } from './load.ts'
 import { meterPostgres, syncMicros } from './machine.ts'
 import { cpuOf, insideOf, postgresOf, rateOf, shapeOf, tableOf, tellProven } from './report.ts'
 import { type Bench, MOST_CALLERS, type Shape, takeTurn, type Turn, warmUp } from './turn.ts'
+import { measureStarts } from './starts.ts'
 import { startWorld, type Ways } from './world.ts'
 
 /** Whatever hangs, it ends: the children go when they lose us. */
@@ -32,6 +33,7 @@ interface Options {
   readonly depths: readonly number[]
   readonly counted?: boolean
   readonly outage?: number
+  readonly starts?: number
 }
 
 /** Product ÷ the ideal that it is held against, CPU a mint: more than this fails the gate. */
@@ -78,6 +80,11 @@ await new Command('bench')
       .conflicts(['gate', 'filled', 'depths']),
   )
   .addOption(
+    new Option('--starts <n>', 'how long so many starts take, with --workers processes')
+      .argParser(number(100))
+      .conflicts(['gate', 'filled', 'depths', 'outage']),
+  )
+  .addOption(
     new Option('--depths <list>', DEPTHS_HELP)
       .argParser(depths)
       .default([0], '0: all of the above, at no depth')
@@ -116,6 +123,10 @@ async function run(options: Options, undo: Undo): Promise<void> {
   }
   const its = await prepare(undo)
   tellMachine(its, load)
+  if (options.starts !== undefined) {
+    await measureStarts(its, { starts: options.starts, workers: options.workers })
+    return
+  }
   if (options.counted === true || options.depths.some((depth) => depth > 0)) {
     for (const workers of options.workers) await measureDepths(its, { ...options, workers })
     return

@@ -6,7 +6,7 @@
 import { type Contender, startContenders } from './contender.ts'
 import { left, makeDue, makeExpired } from './due-leases.ts'
 import type { Gate } from './gate.ts'
-import { quantile } from './report.ts'
+import { quantile, tableTo } from './report.ts'
 import type { Bench } from './turn.ts'
 
 const SECONDS = 10
@@ -35,7 +35,7 @@ export async function measureOutage(its: Bench, gate: Gate, options: OutageOptio
   const { leases, rate } = options
   const { product: side } = its.world
   const start = () => startContenders(its.world, ['product'], { workers: 1, profile: undefined })
-  const table = tableTo(process.stdout)
+  const table = tableTo(process.stdout, HEADINGS)
   const during = async (what: string, contender: Contender) => {
     const { cells, latencies } = await drive(its, contender, rate)
     const there = await left(side.databaseUrl)
@@ -119,12 +119,5 @@ const p99Of = (latencies: readonly number[]) =>
     latencies.toSorted((one, other) => one - other),
     0.99,
   )
-
-function tableTo(out: NodeJS.WriteStream) {
-  const line = (cells: readonly string[]) => out.write(`| ${cells.join(' | ')} |\n`)
-  line(HEADINGS)
-  line(HEADINGS.map((_, at) => (at === 0 ? '---' : '---:')))
-  return line
-}
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

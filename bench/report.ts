@@ -74,3 +74,11 @@ const told = (value: number, digits: number) => (Number.isNaN(value) ? '–' : v
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }
+
+/** A table in Markdown that is printed as it grows: what it returns adds a line. */
+export function tableTo(out: NodeJS.WriteStream, headings: readonly string[]) {
+  const line = (cells: readonly string[]) => out.write(`| ${cells.join(' | ')} |\n`)
+  line(headings)
+  line(headings.map((_, at) => (at === 0 ? '---' : '---:')))
+  return line
+}
