@@ -28,9 +28,15 @@ const BROKEN = new Set([
 const SAID =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|Client was closed)/
 
+/** The answer to a commit was lost, and nobody could say what became of it, whatever kept them from it. */
+export class OutcomeUnknown extends Error {
+  override readonly name = 'OutcomeUnknown'
+}
+
 /** True for errors after which nothing is known but that the database did not do its part. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (error instanceof OutcomeUnknown) return true
   if (error instanceof AggregateError) return error.errors.some(isOutage)
   return DOWN.test(codeOf(error)) || isBroken(error)
 }

@@ -1,7 +1,7 @@
 /** One batch in one transaction: what needs no answer of what comes before it is sent behind it at once. */
 import { DatabaseError, type Pool, type PoolClient } from 'pg'
 import { eachOn } from '../db/each.ts'
-import { isOutage } from '../db/outage.ts'
+import { isOutage, OutcomeUnknown } from '../db/outage.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Written } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
@@ -252,7 +252,11 @@ async function appendAndCommit(
   const isKnown = error instanceof DatabaseError && !isOutage(error)
   const [first] = rows.leaves
   if (isKnown || first === undefined) throw error
-  if (await wereRecorded(pool, tenant, first)) return error
+  const isOnRecord = await wereRecorded(pool, tenant, first).catch((cause: unknown) => {
+    // Never done again: it may be there.
+    throw new OutcomeUnknown('what became of a commit could not be found out', { cause })
+  })
+  if (isOnRecord) return error
   throw error
 }
 

@@ -228,6 +228,28 @@ describe('[F29] a commit whose answer is lost', () => {
     })
     expect(await count(db)).toBe(0)
   })
+
+  it.each(['28000', '40P01'])(
+    'is an outage for all, and nothing is done again, where looking it up ends with %s',
+    async (code) => {
+      const db = await freshDatabase()
+      const [turns, works] = [{ begun: 0 }, { done: 0 }]
+      const pool = between(losing(db.pool('procura_cdp', 2), true), (query, asked) => {
+        if (String(asked[0]).startsWith('begin') && ++turns.begun === 2)
+          throw Object.assign(new Error('not now'), { code })
+        return query(...asked)
+      })
+      const log = logOf(pool)
+      const work = () => {
+        works.done += 1
+        return Promise.resolve(written(null))
+      }
+      const told = await Promise.allSettled([1, 2, 3].map(() => log.record(null, work)))
+      for (const it of told)
+        expect(it).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
+      expect([works.done, await count(db)]).toEqual([3, 3])
+    },
+  )
 })
 
 describe('a work that goes on after its transaction', () => {
