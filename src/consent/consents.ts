@@ -14,7 +14,14 @@ import { BrokerError } from '../domain/problems.ts'
 import type { By } from '../domain/request.ts'
 import type { Tx } from '../domain/tx.ts'
 import { evidenceHashOf, signEvidence } from './evidence.ts'
-import { type ConsentPage, createStore, type Given, insertConsent, standingOf } from './store.ts'
+import {
+  type ConsentPage,
+  createStore,
+  type Given,
+  insertConsent,
+  refuseOtherRules,
+  standingOf,
+} from './store.ts'
 import { checkExpiry, checkTerms, type Vocabulary } from './terms.ts'
 
 export interface ConsentsOptions extends Vocabulary {
@@ -25,19 +32,24 @@ export interface ConsentsOptions extends Vocabulary {
   /** Signs `consent+jwt`. */
   readonly signer: Signer
   /** What the rules say to a sponsor who hands these tools on; `null` is a yes to all of them. */
-  readonly mayConsent: (sponsor: Person, terms: Terms, now: Date) => Promise<Refused | null>
+  readonly mayConsent: (sponsor: Person, terms: Terms, now: Date) => Promise<Said>
   readonly openAccounts: (tx: Tx, account: string, bounds: readonly Constraint[]) => Promise<void>
   /** How far ahead a consent may end. */
   readonly daysMax: number
 }
 export type Refused = Pick<Deny, 'reason' | 'detail' | 'stoppedBy'>
 
+export interface Said {
+  readonly refused: Refused | null
+  readonly policyEpoch: number
+}
+
 export interface Consents {
   /**
    * Puts a consent on record. `isRepeat` when the key has done so before.
    *
    * @throws BrokerError `role_required`, `schema_violation`, `unknown_tool`, `unknown_purpose`,
-   *   `not_found` (no active agent of this sponsor), `access_denied`
+   *   `not_found` (no active agent of this sponsor), `access_denied`, `decision_stale`
    */
   give(person: ProvenPerson, terms: Terms, by: By): Promise<Given & { readonly isRepeat: boolean }>
   /** Newest first: one's own; operators and auditors see all. `next` is the `before` that goes on. */
@@ -70,9 +82,10 @@ export function createConsents(options: ConsentsOptions): Consents {
       checkTerms(terms, options)
       const now = await store.activeAgent(terms.agent, person.person.id)
       checkExpiry(terms, now, options.daysMax)
-      const refused = await options.mayConsent(person.person, terms, now)
+      const { refused, policyEpoch } = await options.mayConsent(person.person, terms, now)
       if (refused !== null) throw denied(refused)
       const { value } = await ledger.record(by.key, async (tx) => {
+        await refuseOtherRules(tx, tenant, policyEpoch)
         const made = await make(options, { person, terms, by }, tx.now)
         await insertConsent(tx, tenant, made.given)
         await options.openAccounts(tx, made.given.consent.id, authorityOf(terms).constraints)

@@ -108,6 +108,21 @@ const standing = (tenant: string): Rowwise => ({
   values: [tenant],
 })
 
+/**
+ * In the turn, which a publication has to take as well.
+ *
+ * @throws BrokerError `decision_stale` unless the rules of that epoch, which said yes, are in force
+ */
+export async function refuseOtherRules(tx: Tx, tenant: string, policyEpoch: number): Promise<void> {
+  const { rows } = await tx.query<{ value: string }>({
+    name: 'consent_rules',
+    text: `select value from procura.epoch where tenant = $1 and kind = 'policy'`,
+    values: [tenant],
+  })
+  if (Number(rows[0]?.value ?? 0) === policyEpoch) return
+  throw new BrokerError('decision_stale', { shown: { reason: 'policy_epoch' } })
+}
+
 /** The agent must be its sponsor's and active at this very moment: one statement checks and writes. */
 export async function insertConsent(tx: Tx, tenant: string, given: Given): Promise<void> {
   const { consent, consentJwt, eventId } = given

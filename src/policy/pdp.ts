@@ -54,12 +54,12 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   decide(chain: Chain, question: Question): Promise<Decision>
   rule(recorded: Recorded<Settled>): Promise<Ruling>
   /**
-   * Why this sponsor may not hand these tools on, or `null`. Throws `unknown_tool` for a pattern that
+   * Why this sponsor may not hand these tools on, or `null`; by which rules. Throws `unknown_tool` for a pattern that
    * covers no declared tool, `unknown_purpose`, `policy_error`.
    */
-  mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Deny | null>
+  mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Said>
   /** Why this hop may not be made, or `null`; by which rules. Throws `policy_error`. */
-  mayDelegate(handing: Handing, now: Date): Promise<{ refused: Deny | null; policyEpoch: number }>
+  mayDelegate(handing: Handing, now: Date): Promise<Said>
   isPurpose(purpose: string): boolean
   /** Whether a scope covers at least one declared tool. */
   isDeclared(scope: string): boolean
@@ -68,6 +68,11 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   isHealthy(): boolean
   /** A recorded decision made again, from its snapshot, by the set that it names. */
   replay(snapshot: JsonObject): Promise<Evaluation>
+}
+/** What the rules say, and of which epoch they are. */
+export interface Said {
+  readonly refused: Deny | null
+  readonly policyEpoch: number
 }
 export interface ConsentingPerson {
   readonly id: PersonId
@@ -111,7 +116,9 @@ export async function createPdp(options: PdpOptions): Promise<Pdp> {
     },
     mayConsent: (sponsor, terms, now) =>
       new Promise((resolve) => {
-        resolve(consentRefused(inForce(), sponsorOf(sponsor.id, sponsor.groups), terms, now))
+        const set = inForce()
+        const refused = consentRefused(set, sponsorOf(sponsor.id, sponsor.groups), terms, now)
+        resolve({ refused, policyEpoch: set.epoch })
       }),
     mayDelegate: (handing, now) =>
       new Promise((resolve) => {

@@ -28,12 +28,36 @@ it('is refused for an agent that is retired while the rules are asked, and leave
   const racing = parts(db, {
     mayConsent: async () => {
       await house.revocation.retire(alice, agent, by())
-      return null
+      return { refused: null, policyEpoch: 0 }
     },
   })
   const late = racing.consents.give(alice, theTerms(agent), by())
   await expect(late).rejects.toMatchObject({ code: 'not_found' })
   expect(await house.consents.ofAgent(agent)).toEqual([])
+})
+
+it('is refused where other rules come into force while these are asked, and leaves nothing', async () => {
+  const own = await freshDatabase()
+  const [person, raise] = [
+    await aPerson(own),
+    `insert into procura.epoch (tenant, kind, value) values ('main', 'policy', 1)`,
+  ]
+  const agent = await anAgent(own, person.person.id)
+  const racing = parts(own, {
+    mayConsent: async () => {
+      await own.query(raise)
+      return { refused: null, policyEpoch: 0 }
+    },
+  })
+  const late = racing.consents.give(person, theTerms(agent), by())
+  const shown = { reason: 'policy_epoch' }
+  await expect(late).rejects.toMatchObject({ code: 'decision_stale', shown })
+  expect(await racing.consents.ofAgent(agent)).toEqual([])
+  const said = parts(own, {
+    mayConsent: () => Promise.resolve({ refused: null, policyEpoch: 1 }),
+  })
+  await said.consents.give(person, theTerms(agent), by())
+  expect(await said.consents.ofAgent(agent)).toHaveLength(1)
 })
 
 it('is found under its own id, and under no other', async () => {

@@ -106,7 +106,7 @@ describe('giving a consent', () => {
   it('cannot hand on what the sponsor may not do [CON-08]', async () => {
     const stoppedBy = { hop: null, kind: 'sponsor', id: alice.person.id } as const
     const refused = { reason: 'forbid', detail: `forbid 'payroll-is-closed'`, stoppedBy }
-    const strict = parts(db, { mayConsent: () => Promise.resolve(refused) })
+    const strict = parts(db, { mayConsent: () => Promise.resolve({ refused, policyEpoch: 0 }) })
     const before = await leaves()
     await expect(strict.consents.give(alice, theTerms(agent), by())).rejects.toMatchObject({
       code: 'access_denied',

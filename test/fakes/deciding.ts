@@ -43,7 +43,7 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
   const approvals = createApprovals({ ...shared, signInAgeMax: 3600, openMax: 3 })
   const consents = createConsents({
     ...shared,
-    mayConsent: () => Promise.resolve(null),
+    mayConsent: () => Promise.resolve({ refused: null, policyEpoch: 0 }),
     isPurpose: (purpose) => purpose.startsWith('support'),
     isDeclared: (scope) => scope.startsWith('crm.'),
     openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
