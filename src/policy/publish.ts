@@ -89,7 +89,10 @@ export function createPublisher(publishing: Publishing): Publisher {
   async function catchUp(): Promise<void> {
     if (engine.mend()) publishing.report('Cedar had failed', new Error('it was loaded anew'))
     const epoch = await epochInForce(pool, tenant)
-    if (epoch <= (inForce?.epoch ?? 0)) return
+    if (epoch <= (inForce?.epoch ?? 0)) {
+      isBehind = false // It may have come by the folder.
+      return
+    }
     const stored = await newestSet(pool, tenant)
     if (stored === null) return
     isBehind = true
@@ -110,11 +113,7 @@ export function createPublisher(publishing: Publishing): Publisher {
     watchFolder: (folder) =>
       repeat(publishing, FOLDER_MS, {
         what: 'the policies of the folder are not in force',
-        work: folderWatch(folder, {
-          publish,
-          isInForce: (hash) => inForce?.hash === hash,
-          isSuperseded: (hash) => wasSuperseded(pool, tenant, hash),
-        }),
+        work: folderWatch(folder, publishing, { publish, current: () => inForce }),
       }),
   }
 }
@@ -135,31 +134,29 @@ interface Made {
   readonly signal: AbortSignal
 }
 
-interface Sets extends Pick<Publisher, 'publish'> {
-  /** Here; it was vetted when it came. */
-  readonly isInForce: (hash: string) => boolean
-  readonly isSuperseded: (hash: string) => Promise<boolean>
-}
-
 /**
  * Publishes what the folder has become. What was refused is not tried again until it changes. A replica
- * that starts with an old folder does not put its old set back in force for all of them.
+ * that starts with an old folder does not put its old set back in force for all of them. What is in
+ * force, here and in the database, was vetted when it came.
  */
 function folderWatch(
   folder: string,
-  { publish, isInForce, isSuperseded }: Sets,
+  { tenant, pool }: Publishing,
+  { publish, current }: Pick<Publisher, 'publish' | 'current'>,
 ): () => Promise<void> {
   let seen: string | null = null
   return async () => {
     const files = await readFolder(folder)
     const hash = policySetHash(files)
     if (hash === seen) return
-    if (seen === null && (await isSuperseded(hash))) {
+    if (seen === null && (await wasSuperseded(pool, tenant, hash))) {
       seen = hash
       throw new Error('the folder holds a set that was superseded; what is in force stays in force')
     }
     try {
-      if (!isInForce(hash)) await publish(files, bySystem('policy-folder'))
+      const set = current()
+      const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
+      if (!isInForce) await publish(files, bySystem('policy-folder'))
     } catch (error) {
       if (error instanceof PolicySetRefused) seen = hash
       throw error
