@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { fromDatabase } from '../../src/cli/ledger-export.ts'
 import { Refused } from '../../src/client/errors.ts'
 import { vkeyOf } from '../../src/ledger/checkpoint.ts'
@@ -37,18 +37,24 @@ async function twoDelivering({ home, database }: Place) {
   return { issuer, given }
 }
 
-it.each([
+describe.each([
   ['two brokers', 1, twoBrokers],
   ['two brokers', 10, twoBrokers],
   ['two delivering processes', 1, twoDelivering],
-])(
-  'of fifty calls at once over %s, with uses for %i, so many succeed, and the ledger verifies',
-  async (_two, uses, start) => {
+])('of fifty calls at once over %s, with uses for %i,', (_two, uses, start) => {
+  let place: Place
+  let asked: Awaited<ReturnType<typeof start>>
+
+  beforeAll(async () => {
     const [database, target] = [await freshDatabase(), await freshTarget()]
     const shop = { url: target.url, database: target.name, ending: target.role('') }
-    const home = await aHouse({ databaseUrl: database.url, shop })
-    const { issuer, given } = await start({ home, database })
+    place = { database, home: await aHouse({ databaseUrl: database.url, shop }) }
+    asked = await start(place)
+  })
 
+  it('so many succeed, and the ledger verifies', async () => {
+    const { home, database } = place
+    const { issuer, given } = asked
     const by = callers(home, issuer)
     const { client } = await aRun(by.as('kim'), issuer, { ...REFUNDING, max_uses: uses })
     await client.connect()
@@ -82,5 +88,5 @@ it.each([
       vkeys: [vkey],
     })
     expect(verdict).toMatchObject({ ok: true, entries: leaves })
-  },
-)
+  })
+})
