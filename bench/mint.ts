@@ -77,12 +77,12 @@ await new Command('bench')
   .addOption(
     new Option('--outage <n>', OUTAGE_HELP)
       .argParser(number(100_000))
-      .conflicts(['gate', 'filled', 'depths']),
+      .conflicts(['gate', 'filled', 'depths', 'counted', 'profile']),
   )
   .addOption(
     new Option('--starts <n>', 'how long so many starts take, with --workers processes')
       .argParser(number(100))
-      .conflicts(['gate', 'filled', 'depths', 'outage']),
+      .conflicts(['gate', 'filled', 'depths', 'counted', 'profile', 'outage']),
   )
   .addOption(
     new Option('--depths <list>', DEPTHS_HELP)

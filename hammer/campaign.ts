@@ -9,7 +9,7 @@ import { percentile, startStream } from './stream.ts'
 import { watch } from './watcher.ts'
 import type { Replica } from './world.ts'
 
-const CALM_MS = 35_000
+const CALM_MS = 120_000
 
 export interface Campaign {
   readonly minutes: number
