@@ -42,7 +42,7 @@ export const GROUPS = {
   },
   writer: {
     mutate: src('ledger', 'log', 'recording', 'turn', 'line'),
-    tests: ['ledger/{log,log-together,log-joining,log-failing,line}'],
+    tests: ['ledger/{log,log-together,log-joining,log-failing,log-outcome,line}'],
     database: true,
   },
   standing: {

@@ -47,17 +47,6 @@ async function withStock(amount: number): Promise<TestDatabase> {
   return db
 }
 
-/** A pool whose connections lose the answer to a commit, once: after it was made, or instead of it. */
-function losing(pool: Pool, isMade: boolean): Pool {
-  let isLost = false
-  return between(pool, async (query, asked) => {
-    if (asked[0] !== 'commit' || isLost) return await query(...asked)
-    isLost = true
-    await query(isMade ? 'commit' : 'rollback')
-    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-  })
-}
-
 describe('works that are done side by side', () => {
   it('asks each statement once for all of them', async () => {
     const db = await withStock(0)
@@ -204,52 +193,6 @@ describe('what is decided side by side', () => {
       expect(outcome).toMatchObject({ reason: { code: 'unavailable' } })
     await pool.end()
   })
-})
-
-describe('[F29] a commit whose answer is lost', () => {
-  it('is looked up, and what is on record counts as recorded, once', async () => {
-    const db = await freshDatabase()
-    const pool = db.pool('procura_cdp', 2)
-    const broken: unknown[] = []
-    pool.on('release', (error: unknown) => broken.push(error))
-    const log = logOf(losing(pool, true))
-    const recorded = await log.record(null, () => Promise.resolve(written('done')))
-    expect(recorded).toMatchObject({ value: 'done', index: 0 })
-    // The connection is not used again.
-    expect(broken.filter((error) => error instanceof Error)).toHaveLength(1)
-    expect(await count(db)).toBe(1)
-  })
-
-  it('is an outage where nothing is on record', async () => {
-    const db = await freshDatabase()
-    const log = logOf(losing(db.pool('procura_cdp', 2), false))
-    await expect(log.record(null, () => Promise.resolve(written('not')))).rejects.toMatchObject({
-      code: 'unavailable',
-    })
-    expect(await count(db)).toBe(0)
-  })
-
-  it.each(['28000', '40P01'])(
-    'is an outage for all, and nothing is done again, where looking it up ends with %s',
-    async (code) => {
-      const db = await freshDatabase()
-      const [turns, works] = [{ begun: 0 }, { done: 0 }]
-      const pool = between(losing(db.pool('procura_cdp', 2), true), (query, asked) => {
-        if (String(asked[0]).startsWith('begin') && ++turns.begun === 2)
-          throw Object.assign(new Error('not now'), { code })
-        return query(...asked)
-      })
-      const log = logOf(pool)
-      const work = () => {
-        works.done += 1
-        return Promise.resolve(written(null))
-      }
-      const told = await Promise.allSettled([1, 2, 3].map(() => log.record(null, work)))
-      for (const it of told)
-        expect(it).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
-      expect([works.done, await count(db)]).toEqual([3, 3])
-    },
-  )
 })
 
 describe('a work that goes on after its transaction', () => {

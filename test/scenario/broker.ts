@@ -81,11 +81,13 @@ export function afterBrokers(cleanUp: () => Promise<void>): void {
 }
 
 afterAll(async () => {
-  for (const child of running) {
-    child.kill('SIGTERM')
-    const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    clearTimeout(late)
-  }
+  await Promise.all([...running].map(end))
   for (const cleanUp of cleanUps) await cleanUp()
 })
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  clearTimeout(late)
+}

@@ -1,0 +1,141 @@
+/** A commit whose answer is lost: it is found out what became of it, or nothing is done again. */
+import { randomBytes } from 'node:crypto'
+import type { Pool } from 'pg'
+import { describe, expect, it } from 'vitest'
+import type { LedgerEntry } from '../../src/domain/entry.ts'
+import { newId } from '../../src/domain/ids.ts'
+import { bySystem } from '../../src/domain/request.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { createLog } from '../../src/ledger/log.ts'
+import { createSealer } from '../../src/ledger/sealed.ts'
+import { between } from '../pg/between.ts'
+import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+
+const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
+const ended = (): LedgerEntry => ({
+  ...{ type: 'credential_ended', act: bySystem('test'), credential: newId('crd', new Date()) },
+  ...{ reason: 'expired', refunded: [] },
+  effect: { observed: 'unknown', source: 'none', agreement: 'indeterminate' },
+})
+const written = <T>(value: T) => ({ entries: [ended()], value, answer: null })
+
+const logOf = (pool: Pool) => createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
+const count = async (db: TestDatabase) => (await db.query('select from ledger.leaf')).length
+const isBegin = (asked: unknown) => String(asked).startsWith('begin')
+const isAppend = (asked: unknown) =>
+  typeof asked === 'object' && JSON.stringify(asked).includes('append_issued')
+const lost = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+
+/** A pool whose connections lose the answer to a commit, once: after it was made, or instead of it. */
+function losing(pool: Pool, isMade: boolean): Pool {
+  let isLost = false
+  return between(pool, async (query, asked) => {
+    if (asked[0] !== 'commit' || isLost) return await query(...asked)
+    isLost = true
+    await query(isMade ? 'commit' : 'rollback')
+    throw lost()
+  })
+}
+
+describe('[F29] a commit whose answer is lost', () => {
+  it('is looked up, and what is on record counts as recorded, once', async () => {
+    const db = await freshDatabase()
+    const pool = db.pool('procura_cdp', 2)
+    const broken: unknown[] = []
+    pool.on('release', (error: unknown) => broken.push(error))
+    const log = logOf(losing(pool, true))
+    const recorded = await log.record(null, () => Promise.resolve(written('done')))
+    expect(recorded).toMatchObject({ value: 'done', index: 0 })
+    // The connection is not used again.
+    expect(broken.filter((error) => error instanceof Error)).toHaveLength(1)
+    expect(await count(db)).toBe(1)
+  })
+
+  it('is an outage where nothing is on record', async () => {
+    const db = await freshDatabase()
+    const log = logOf(losing(db.pool('procura_cdp', 2), false))
+    await expect(log.record(null, () => Promise.resolve(written('not')))).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    expect(await count(db)).toBe(0)
+  })
+
+  it.each(['28000', '40P01'])(
+    'is an outage for all, and nothing is done again, where looking it up ends with %s',
+    async (code) => {
+      const db = await freshDatabase()
+      const [turns, works] = [{ begun: 0 }, { done: 0 }]
+      const pool = between(losing(db.pool('procura_cdp', 2), true), (query, asked) => {
+        if (isBegin(asked[0]) && ++turns.begun === 2)
+          throw Object.assign(new Error('not now'), { code })
+        return query(...asked)
+      })
+      const log = logOf(pool)
+      const work = () => {
+        works.done += 1
+        return Promise.resolve(written(null))
+      }
+      const told = await Promise.allSettled([1, 2, 3].map(() => log.record(null, work)))
+      for (const it of told)
+        expect(it).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
+      expect([works.done, await count(db)]).toEqual([3, 3])
+    },
+  )
+
+  it('counts, where the answer to what was appended is lost with it', async () => {
+    const db = await freshDatabase()
+    const pool = between(losing(db.pool('procura_cdp', 2), true), async (query, asked) => {
+      const answer = await query(...asked)
+      if (isAppend(asked[0])) throw lost()
+      return answer
+    })
+    const recorded = await logOf(pool).record(null, () => Promise.resolve(written('done')))
+    expect(recorded).toMatchObject({ value: 'done', index: 0 })
+    expect(await count(db)).toBe(1)
+  })
+
+  it('is an outage where nothing was to be appended: there is nothing to be looked up', async () => {
+    const db = await freshDatabase()
+    const { pool, turns } = counted(losing(db.pool('procura_cdp', 2), true))
+    const nothing = { entries: [], value: null, answer: null }
+    const work = logOf(pool).record(null, () => Promise.resolve(nothing))
+    await expect(work).rejects.toMatchObject({ code: 'unavailable' })
+    expect(turns.count).toBe(1)
+  })
+})
+
+describe('a commit that the database refuses', () => {
+  it('is not looked up: nothing is on record, and the connection is used again', async () => {
+    const db = await freshDatabase()
+    const own = db.pool('procura_cdp', 1)
+    const broken: unknown[] = []
+    own.on('release', (error: unknown) => broken.push(error))
+    let isRefused = false
+    const refusing = between(own, async (query, asked) => {
+      if (asked[0] === 'commit' && !isRefused) {
+        isRefused = true
+        return await query(`do $$ begin raise exception 'no' using errcode = '23514'; end $$`)
+      }
+      return await query(...asked)
+    })
+    const { pool, turns } = counted(refusing)
+    const log = logOf(pool)
+    const refused = log.record(null, () => Promise.resolve(written('not')))
+    await expect(refused).rejects.toMatchObject({ code: 'unavailable' })
+    expect([turns.count, await count(db)]).toEqual([1, 0])
+    expect(await log.record(null, () => Promise.resolve(written('next')))).toMatchObject({
+      index: 0,
+    })
+    expect(broken.filter((error) => error instanceof Error)).toHaveLength(0)
+  })
+})
+
+/** How often somebody took a turn, or tried to. */
+function counted(of: Pool) {
+  const turns = { count: 0 }
+  const pool = between(of, (query, asked) => {
+    if (isBegin(asked[0])) turns.count += 1
+    return query(...asked)
+  })
+  return { pool, turns }
+}
