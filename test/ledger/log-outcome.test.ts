@@ -1,6 +1,6 @@
 /** A commit whose answer is lost: it is found out what became of it, or nothing is done again. */
 import { randomBytes } from 'node:crypto'
-import type { Pool } from 'pg'
+import { DatabaseError, type Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { newId } from '../../src/domain/ids.ts'
@@ -24,39 +24,45 @@ const count = async (db: TestDatabase) => (await db.query('select from ledger.le
 const isBegin = (asked: unknown) => String(asked).startsWith('begin')
 const isAppend = (asked: unknown) =>
   typeof asked === 'object' && JSON.stringify(asked).includes('append_issued')
-const lost = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+const coded = (code: string) => Object.assign(new Error('read'), { code })
+const lost = () => coded('ECONNRESET')
+const ending = () => Object.assign(new DatabaseError('ending', 0, 'error'), { code: '57P01' })
 
 /** A pool whose connections lose the answer to a commit, once: after it was made, or instead of it. */
-function losing(pool: Pool, isMade: boolean): Pool {
+function losing(pool: Pool, isMade: boolean, error: Error = lost()): Pool {
   let isLost = false
   return between(pool, async (query, asked) => {
     if (asked[0] !== 'commit' || isLost) return await query(...asked)
     isLost = true
     await query(isMade ? 'commit' : 'rollback')
-    throw lost()
+    throw error
   })
 }
 
 describe('[F29] a commit whose answer is lost', () => {
-  it('is looked up, and what is on record counts as recorded, once', async () => {
+  it.each([
+    ['the connection broke', lost()],
+    ['the server was ending', ending()],
+    ['nobody knows why', coded('EPROTO')],
+  ])('is looked up, and what is on record counts as recorded, once: %s', async (_why, error) => {
     const db = await freshDatabase()
-    const pool = db.pool('procura_cdp', 2)
-    const broken: unknown[] = []
-    pool.on('release', (error: unknown) => broken.push(error))
-    const log = logOf(losing(pool, true))
+    const { pool, broken } = watched(db.pool('procura_cdp', 2))
+    const log = logOf(losing(pool, true, error))
     const recorded = await log.record(null, () => Promise.resolve(written('done')))
     expect(recorded).toMatchObject({ value: 'done', index: 0 })
-    // The connection is not used again.
-    expect(broken.filter((error) => error instanceof Error)).toHaveLength(1)
+    expect(broken).toEqual([error])
     expect(await count(db)).toBe(1)
   })
 
   it('is an outage where nothing is on record', async () => {
     const db = await freshDatabase()
-    const log = logOf(losing(db.pool('procura_cdp', 2), false))
-    await expect(log.record(null, () => Promise.resolve(written('not')))).rejects.toMatchObject({
-      code: 'unavailable',
-    })
+    const { pool, broken } = watched(db.pool('procura_cdp', 2))
+    const error = lost()
+    const work = logOf(losing(pool, false, error)).record(null, () =>
+      Promise.resolve(written('not')),
+    )
+    await expect(work).rejects.toMatchObject({ code: 'unavailable' })
+    expect(broken).toEqual([error])
     expect(await count(db)).toBe(0)
   })
 
@@ -65,7 +71,8 @@ describe('[F29] a commit whose answer is lost', () => {
     async (code) => {
       const db = await freshDatabase()
       const [turns, works] = [{ begun: 0 }, { done: 0 }]
-      const pool = between(losing(db.pool('procura_cdp', 2), true), (query, asked) => {
+      const of = losing(db.pool('procura_cdp', 2), true, coded('EPROTO'))
+      const pool = between(of, (query, asked) => {
         if (isBegin(asked[0]) && ++turns.begun === 2)
           throw Object.assign(new Error('not now'), { code })
         return query(...asked)
@@ -107,9 +114,7 @@ describe('[F29] a commit whose answer is lost', () => {
 describe('a commit that the database refuses', () => {
   it('is not looked up: nothing is on record, and the connection is used again', async () => {
     const db = await freshDatabase()
-    const own = db.pool('procura_cdp', 1)
-    const broken: unknown[] = []
-    own.on('release', (error: unknown) => broken.push(error))
+    const { pool: own, broken } = watched(db.pool('procura_cdp', 1))
     let isRefused = false
     const refusing = between(own, async (query, asked) => {
       if (asked[0] === 'commit' && !isRefused) {
@@ -126,9 +131,44 @@ describe('a commit that the database refuses', () => {
     expect(await log.record(null, () => Promise.resolve(written('next')))).toMatchObject({
       index: 0,
     })
-    expect(broken.filter((error) => error instanceof Error)).toHaveLength(0)
+    expect(broken).toEqual([])
   })
 })
+
+describe('a turn that could not be ended', () => {
+  it('is not called recorded where what was to be appended was never sent', async () => {
+    const db = await freshDatabase()
+    const pool = between(db.pool('procura_cdp', 1), async (query, asked) => {
+      if (isAppend(asked[0])) throw new Error('not sent')
+      return await query(...asked)
+    })
+    const work = logOf(pool).record(null, () => Promise.resolve(written('not')))
+    await expect(work).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await count(db)).toBe(0)
+  })
+
+  it('has its connection thrown away where it cannot be rolled back', async () => {
+    const db = await freshDatabase()
+    const failed = new Error('not now')
+    const { pool, broken } = watched(db.pool('procura_cdp', 1))
+    const stuck = between(pool, async (query, asked) => {
+      if (asked[0] === 'rollback') throw failed
+      return await query(...asked)
+    })
+    const work = logOf(stuck).record(null, () => Promise.reject(new Error('no')))
+    await expect(work).rejects.toThrow('no')
+    expect(broken).toEqual([failed])
+  })
+})
+
+/** Why connections were not used again. */
+function watched(pool: Pool) {
+  const broken: Error[] = []
+  pool.on('release', (error: unknown) => {
+    if (error instanceof Error) broken.push(error)
+  })
+  return { pool, broken }
+}
 
 /** How often somebody took a turn, or tried to. */
 function counted(of: Pool) {
