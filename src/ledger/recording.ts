@@ -150,9 +150,8 @@ async function workAll(
     const { key, work } = job
     try {
       const looked = key === null ? Promise.resolve(false) : isTaken(tx, tenant, key)
-      const [isLate, written] = await both(looked, work(tx))
-      if (isLate && written.answer !== null) throw inFlight()
-      done.set(job, written)
+      // Both are over before it goes on: nobody is left at work when the transaction ends.
+      done.set(job, unlessLate(await Promise.allSettled([looked, work(tx)])))
     } catch (error) {
       spoilt.set(job, error)
     }
@@ -173,10 +172,17 @@ async function workAll(
   })
 }
 
-/** Of both, once both are over: nobody is left at work when the transaction ends. */
-async function both<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
-  await Promise.allSettled([one, other])
-  return [await one, await other]
+type Late = PromiseSettledResult<boolean>
+type Worked = PromiseSettledResult<Written<unknown>>
+
+/** @throws `idempotency_in_flight` where its key was answered meanwhile, also where it is refused by now */
+function unlessLate([late, worked]: readonly [Late, Worked]): Written<unknown> {
+  if (late.status === 'rejected') throw late.reason
+  const isRefused = worked.status === 'rejected' && worked.reason instanceof BrokerError
+  const isAnswered = worked.status === 'fulfilled' && worked.value.answer !== null
+  if (late.value && (isRefused || isAnswered)) throw inFlight()
+  if (worked.status === 'rejected') throw worked.reason
+  return worked.value
 }
 
 function checkSpoilt(spoilt: ReadonlyMap<Job, unknown>, areAllTried: boolean): void {
@@ -262,6 +268,7 @@ async function appendAndCommit(
 
 /** Undefined when it was; else why the connection is not used again. */
 async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
+  if (error instanceof OutcomeUnknown) return error.cause as Error
   if (error instanceof Error && isOutage(error)) return error
   return await client.query('rollback').then(
     () => undefined,

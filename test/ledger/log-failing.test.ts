@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
+import { BrokerError } from '../../src/domain/problems.ts'
 import { bySystem } from '../../src/domain/request.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import type { Tx } from '../../src/domain/tx.ts'
@@ -93,6 +94,21 @@ describe('where works register, one after another', () => {
     }
     expect(await recorded(db)).toHaveLength(1)
     expect(most()).toBeLessThanOrEqual(2)
+  })
+
+  it('tells who is refused by now that their key was answered meanwhile, and nobody else', async () => {
+    const { db, log } = await aLedger('append_registered')
+    const first = () =>
+      Promise.resolve({ entries: [change('first')], value: null, answer: { name: 'first' } })
+    await log.record(keyOf('one'), first)
+    const refusing = () => Promise.reject(new BrokerError('decision_stale'))
+    const failing = () => Promise.reject(new Error('a bug'))
+    const told = async (key: string, work: () => Promise<never>) =>
+      await log.record(keyOf(key), work).catch((error: unknown) => error)
+    expect(await told('one', refusing)).toMatchObject({ code: 'idempotency_in_flight' })
+    expect(await told('two', refusing)).toMatchObject({ code: 'decision_stale' })
+    expect(await told('one', failing)).toMatchObject({ message: 'a bug' })
+    expect(await recorded(db)).toEqual(['first'])
   })
 
   it('keeps an answer under the key that came with it, and none without a key or an answer', async () => {

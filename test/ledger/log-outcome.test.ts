@@ -71,10 +71,10 @@ describe('[F29] a commit whose answer is lost', () => {
     async (code) => {
       const db = await freshDatabase()
       const [turns, works] = [{ begun: 0 }, { done: 0 }]
-      const of = losing(db.pool('procura_cdp', 2), true, coded('EPROTO'))
-      const pool = between(of, (query, asked) => {
-        if (isBegin(asked[0]) && ++turns.begun === 2)
-          throw Object.assign(new Error('not now'), { code })
+      const { pool: own, broken } = watched(db.pool('procura_cdp', 2))
+      const failed = coded(code)
+      const pool = between(losing(own, true, coded('EPROTO')), (query, asked) => {
+        if (isBegin(asked[0]) && ++turns.begun === 2) throw failed
         return query(...asked)
       })
       const log = logOf(pool)
@@ -86,6 +86,8 @@ describe('[F29] a commit whose answer is lost', () => {
       for (const it of told)
         expect(it).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
       expect([works.done, await count(db)]).toEqual([3, 3])
+      // What decides whether the database is there is told why.
+      expect(broken).toEqual([failed])
     },
   )
 
