@@ -31,7 +31,7 @@ export interface ConsentsOptions extends Vocabulary {
   readonly ledger: Ledger
   /** Signs `consent+jwt`. */
   readonly signer: Signer
-  /** What the rules say to a sponsor who hands these tools on; `null` is a yes to all of them. */
+  /** What the rules say to a sponsor who hands these tools on. */
   readonly mayConsent: (sponsor: Person, terms: Terms, now: Date) => Promise<Said>
   readonly openAccounts: (tx: Tx, account: string, bounds: readonly Constraint[]) => Promise<void>
   /** How far ahead a consent may end. */
@@ -40,6 +40,7 @@ export interface ConsentsOptions extends Vocabulary {
 export type Refused = Pick<Deny, 'reason' | 'detail' | 'stoppedBy'>
 
 export interface Said {
+  /** `null` is a yes to all of them. */
   readonly refused: Refused | null
   readonly policyEpoch: number
 }

@@ -43,7 +43,7 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
   const approvals = createApprovals({ ...shared, signInAgeMax: 3600, openMax: 3 })
   const consents = createConsents({
     ...shared,
-    mayConsent: () => Promise.resolve({ refused: null, policyEpoch: 0 }),
+    mayConsent: async () => ({ refused: null, policyEpoch: await epochOf(db) }),
     isPurpose: (purpose) => purpose.startsWith('support'),
     isDeclared: (scope) => scope.startsWith('crm.'),
     openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
@@ -98,6 +98,14 @@ export async function policies(db: TestDatabase, epoch = 1): Promise<void> {
      on conflict (tenant, kind) do update set value = $2`,
     [TENANT, epoch],
   )
+}
+
+async function epochOf(db: TestDatabase): Promise<number> {
+  const [row] = await db.query<{ value: string }>(
+    `select value from procura.epoch where tenant = $1 and kind = 'policy'`,
+    [TENANT],
+  )
+  return Number(row?.value ?? 0)
 }
 
 export function by(key: Partial<RequestKey> | null = null): By {
