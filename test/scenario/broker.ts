@@ -51,6 +51,7 @@ export async function start(
     const isOver = child.exitCode !== null || child.signalCode !== null
     if (isOver || performance.now() > deadline) {
       child.kill('SIGKILL')
+      await ended // What it said last may be read after its exit.
       throw new Error(`procura ${args.join(' ')} did not start: ${stderr()}${stdout()}`)
     }
     await pause(20)

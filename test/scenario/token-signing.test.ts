@@ -57,13 +57,12 @@ describe.skipIf(hsm === null)(`a broker that signs in a token${why}`, () => {
     writeFileSync(join(lost, 'credentials.json'), other)
     writeFileSync(pin, '0000', { mode: 0o600 })
     const misled = { ...env, PROCURA_SIGNER: signer.replace(/file:.*$/, `file:${pin}`) }
+    await expect(startBroker({ ...env, PROCURA_KEYS: lost })).rejects.toThrow(
+      /the token has no private key of label procura-credentials and CKA_ID 0000/,
+    )
+    // Not beside the other: SoftHSM was seen not to find a token at which a wrong PIN was being tried.
     const refused = startBroker(misled)
-    await Promise.all([
-      expect(startBroker({ ...env, PROCURA_KEYS: lost })).rejects.toThrow(
-        /the token has no private key of label procura-credentials and CKA_ID 0000/,
-      ),
-      expect(refused).rejects.toThrow('the token refused the PIN'),
-    ])
+    await expect(refused).rejects.toThrow('the token refused the PIN')
     await expect(refused).rejects.not.toThrow(/refused the PIN[^]*refused the PIN/)
   })
 
