@@ -54,8 +54,8 @@ export interface Pdp extends Omit<Publisher, 'current' | 'isBehind'> {
   decide(chain: Chain, question: Question): Promise<Decision>
   rule(recorded: Recorded<Settled>): Promise<Ruling>
   /**
-   * Why this sponsor may not hand these tools on, or `null`; by which rules. Throws `unknown_tool` for a pattern that
-   * covers no declared tool, `unknown_purpose`, `policy_error`.
+   * Why this sponsor may not hand these tools on, or `null`; by which rules. Throws `unknown_tool` for a
+   * pattern that covers no declared tool, `unknown_purpose`, `policy_error`.
    */
   mayConsent(sponsor: ConsentingPerson, terms: Terms, now: Date): Promise<Said>
   /** Why this hop may not be made, or `null`; by which rules. Throws `policy_error`. */

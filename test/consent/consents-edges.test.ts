@@ -2,7 +2,7 @@ import { beforeAll, expect, it } from 'vitest'
 import type { Terms } from '../../src/domain/consent.ts'
 import { type AgentId, newId } from '../../src/domain/ids.ts'
 import type { ProvenPerson } from '../../src/domain/person.ts'
-import { aPerson, anAgent, by, parts, type Parts, theTerms } from '../fakes/deciding.ts'
+import { aPerson, anAgent, by, parts, type Parts, policies, theTerms } from '../fakes/deciding.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 
 let db: TestDatabase
@@ -38,14 +38,11 @@ it('is refused for an agent that is retired while the rules are asked, and leave
 
 it('is refused where other rules come into force while these are asked, and leaves nothing', async () => {
   const own = await freshDatabase()
-  const [person, raise] = [
-    await aPerson(own),
-    `insert into procura.epoch (tenant, kind, value) values ('main', 'policy', 1)`,
-  ]
+  const person = await aPerson(own)
   const agent = await anAgent(own, person.person.id)
   const racing = parts(own, {
     mayConsent: async () => {
-      await own.query(raise)
+      await policies(own)
       return { refused: null, policyEpoch: 0 }
     },
   })
@@ -53,11 +50,9 @@ it('is refused where other rules come into force while these are asked, and leav
   const shown = { reason: 'policy_epoch' }
   await expect(late).rejects.toMatchObject({ code: 'decision_stale', shown })
   expect(await racing.consents.ofAgent(agent)).toEqual([])
-  const said = parts(own, {
-    mayConsent: () => Promise.resolve({ refused: null, policyEpoch: 1 }),
-  })
-  await said.consents.give(person, theTerms(agent), by())
-  expect(await said.consents.ofAgent(agent)).toHaveLength(1)
+  const { consents } = parts(own)
+  await consents.give(person, theTerms(agent), by())
+  expect(await consents.ofAgent(agent)).toHaveLength(1)
 })
 
 it('is found under its own id, and under no other', async () => {

@@ -20,6 +20,7 @@ import { Secret } from '../../src/domain/secret.ts'
 import type { Tool, ToolCall } from '../../src/domain/tool.ts'
 import { createLog } from '../../src/ledger/log.ts'
 import { createSealer } from '../../src/ledger/sealed.ts'
+import { epochInForce } from '../../src/policy/stored-sets.ts'
 import { createRevocation } from '../../src/revocation/revocation.ts'
 import type { TestDatabase } from '../pg/database.ts'
 
@@ -43,7 +44,7 @@ export function parts(db: TestDatabase, changed: Partial<ConsentsOptions> = {}) 
   const approvals = createApprovals({ ...shared, signInAgeMax: 3600, openMax: 3 })
   const consents = createConsents({
     ...shared,
-    mayConsent: async () => ({ refused: null, policyEpoch: await epochOf(db) }),
+    mayConsent: async () => ({ refused: null, policyEpoch: await epochInForce(pools.pdp, TENANT) }),
     isPurpose: (purpose) => purpose.startsWith('support'),
     isDeclared: (scope) => scope.startsWith('crm.'),
     openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
@@ -98,14 +99,6 @@ export async function policies(db: TestDatabase, epoch = 1): Promise<void> {
      on conflict (tenant, kind) do update set value = $2`,
     [TENANT, epoch],
   )
-}
-
-async function epochOf(db: TestDatabase): Promise<number> {
-  const [row] = await db.query<{ value: string }>(
-    `select value from procura.epoch where tenant = $1 and kind = 'policy'`,
-    [TENANT],
-  )
-  return Number(row?.value ?? 0)
 }
 
 export function by(key: Partial<RequestKey> | null = null): By {

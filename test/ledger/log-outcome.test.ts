@@ -1,26 +1,10 @@
 /** A commit whose answer is lost: it is found out what became of it, or nothing is done again. */
-import { randomBytes } from 'node:crypto'
 import { DatabaseError, type Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
-import type { LedgerEntry } from '../../src/domain/entry.ts'
-import { newId } from '../../src/domain/ids.ts'
-import { bySystem } from '../../src/domain/request.ts'
-import { Secret } from '../../src/domain/secret.ts'
-import { createLog } from '../../src/ledger/log.ts'
-import { createSealer } from '../../src/ledger/sealed.ts'
 import { between } from '../pg/between.ts'
-import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { freshDatabase } from '../pg/database.ts'
+import { count, logOf, written } from './endings.ts'
 
-const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
-const ended = (): LedgerEntry => ({
-  ...{ type: 'credential_ended', act: bySystem('test'), credential: newId('crd', new Date()) },
-  ...{ reason: 'expired', refunded: [] },
-  effect: { observed: 'unknown', source: 'none', agreement: 'indeterminate' },
-})
-const written = <T>(value: T) => ({ entries: [ended()], value, answer: null })
-
-const logOf = (pool: Pool) => createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
-const count = async (db: TestDatabase) => (await db.query('select from ledger.leaf')).length
 const isBegin = (asked: unknown) => String(asked).startsWith('begin')
 const isAppend = (asked: unknown) =>
   typeof asked === 'object' && JSON.stringify(asked).includes('append_issued')

@@ -1,27 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../src/domain/entry.ts'
-import { newId } from '../../src/domain/ids.ts'
 import { bySystem } from '../../src/domain/request.ts'
-import { Secret } from '../../src/domain/secret.ts'
 import type { Tx } from '../../src/domain/tx.ts'
 import { createLog } from '../../src/ledger/log.ts'
-import { createSealer } from '../../src/ledger/sealed.ts'
 import { aSettled } from '../fakes/settled.ts'
 import { between } from '../pg/between.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
-
-const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
-const ended = (): LedgerEntry => ({
-  ...{ type: 'credential_ended', act: bySystem('test'), credential: newId('crd', new Date()) },
-  ...{ reason: 'expired', refunded: [] },
-  effect: { observed: 'unknown', source: 'none', agreement: 'indeterminate' },
-})
-const written = <T>(value: T) => ({ entries: [ended()], value, answer: null })
-
-const logOf = (pool: Pool) => createLog({ tenant: 'main', pool, door: 'append_issued', sealer })
-const count = async (db: TestDatabase) => (await db.query('select from ledger.leaf')).length
+import { count, logOf, sealer, written } from './endings.ts'
 
 /** One of ten, for whoever comes first. */
 const take = (tx: Tx, key: string) =>
