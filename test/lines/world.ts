@@ -31,8 +31,10 @@ export async function startTwo({ workloads = [], env = {} }: WorldOptions) {
   const home = await aHouse({ databaseUrl: database.url, shop })
   const keys = someKeys()
   writeTrust(home.env['PROCURA_TRUST'] ?? '', keys, workloads)
-  const start = (name: string) => startOne(home, name, env)
-  const brokers = await Promise.all([start('one'), start('two')])
+  const start = (name: string, own: WorldOptions['env']) => startOne(home, name, { ...own, ...env })
+  // Who decides in them is not to be seen from outside: every line is tried on both.
+  const byCedarAlone = { PROCURA_POLICY_EVALUATOR: 'wasm' }
+  const brokers = await Promise.all([start('one', {}), start('two', byCedarAlone)])
   return { database, target, home, keys, brokers }
 }
 

@@ -7,6 +7,11 @@ import { afterAll } from 'vitest'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
 const START_SECONDS = 55
+/**
+ * Most brokers of tests live for seconds: a third of what they took of the processor was V8 making
+ * WebAssembly (Cedar) quick that was hardly run any more. It computes the same without.
+ */
+const SHORT_LIVED = '--liftoff-only'
 
 export interface Process {
   readonly pid: number
@@ -31,7 +36,7 @@ export async function start(
   env: Readonly<Record<string, string>>,
   ready: RegExp,
 ): Promise<Process & { readonly match: RegExpExecArray }> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [SHORT_LIVED, MAIN, ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
