@@ -12,6 +12,7 @@ import type { Secret } from '../../src/domain/secret.ts'
 import { decided } from './asked-for.ts'
 import { aDecision, aSigner, HOUSE, ISSUER, now } from './bench.ts'
 import { aPostgresTarget, type PostgresTarget, works } from './postgres-target.ts'
+import { AT_ONCE_MS } from './turning.ts'
 import { aWorld, issue, leaves, ORDERS, spend, stateOf, stop, used, WHO } from './world.ts'
 import type { World } from './world.ts'
 
@@ -84,7 +85,7 @@ async function expectNothingOf(refused: readonly Outcome[], { world, cdp }: Brok
       code: 'unavailable',
       shown: { decision, retryAfterSeconds: expect.any(Number) as number },
     })
-    expect(ms).toBeLessThan(100)
+    expect(ms).toBeLessThan(AT_ONCE_MS)
     expect(await stateOf(world.db, lease)).toMatchObject({ state: 'failed' })
     expect(await at.has(intent.downstreamName)).toBe(false)
     const [leaf, ...more] = failures.filter((it) => JSON.stringify(it).includes(lease))

@@ -252,25 +252,33 @@ describe('whose it is', () => {
   })
 })
 
-describe('a stop of what very much rests on', () => {
-  it('takes no list of it: it is in force within the time that a statement has, whatever was piled up', async () => {
-    const tree = await aTree()
-    const { consent } = tree.standing
-    const copies = 20_000
+/** Each like `left`, with a key and a session of its own. */
+async function pileUp({ left, standing: { consent } }: Tree, copies: number): Promise<void> {
+  const atOnce = 2000
+  for (let from = 1; from <= copies; from += atOnce) {
+    const numbers = [from, from + atOnce - 1]
     await db.query(
       `insert into procura.delegation select d.tenant, 'dlg_' || n, 'hash-' || n, d.depth, d.root, d.parent,
          d.consent, d.sponsor, d.agent, 'jkt-' || n, d.purpose, d.effective, d.hops, d.accounts,
          array['dlg_' || n], d.agents, array[d.keys[1], 'jkt-' || n], d.registered_at,
          d.expires_at, d.event_id
-       from procura.delegation d, generate_series(1, $2::int) n where d.id = $1`,
-      [delegationOf(tree.left), copies],
+       from procura.delegation d, generate_series($2::int, $3) n where d.id = $1`,
+      [delegationOf(left), ...numbers],
     )
     await db.query(
       `insert into procura.session (tenant, jti, consent, agent, instance, delegation, expires_at)
        select 'main', 'jti-' || n, $1, 'agt_x', 'ins_x', 'dlg_' || n, now() + interval '9 min'
-       from generate_series(1, $2::int) n`,
-      [consent.id, copies],
+       from generate_series($2::int, $3) n`,
+      [consent.id, ...numbers],
     )
+  }
+}
+
+describe('a stop of what very much rests on', () => {
+  it('takes no list of it: it is in force within the time that a statement has, whatever was piled up', async () => {
+    const tree = await aTree()
+    const { consent } = tree.standing
+    await pileUp(tree, 20_000)
     // As a broker has it: with its limits, and plans that go by indexes.
     const pools = openPools(new Secret(db.url))
     const serving = parts({

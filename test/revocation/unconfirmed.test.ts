@@ -54,7 +54,7 @@ async function aLease(person: ProvenPerson, { state = 'active', late = -60 } = {
 }
 /** Most of them were put off and are due again; to some nobody came. */
 async function leftOver({ person }: ProvenPerson, count: number) {
-  const atOnce = 20_000
+  const atOnce = 4000
   for (let from = 1; from <= count; from += atOnce) {
     await db.query(
       `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
