@@ -5,6 +5,7 @@ import { claimDue, releaseClaims, targetsDue, tellLeases } from '../../src/deliv
 import { newId } from '../../src/domain/ids.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
 import { aWorld, issue, now, ORDERS, stop, WHO } from './world.ts'
+import { inBatches } from '../pg/batches.ts'
 
 it.each([
   ['consent', () => WHO.consent],
@@ -37,14 +38,16 @@ it('finds what is due among many that are not', async () => {
   const breaker = createBreaker(world.db.url)
   const pool = createPool({ url: world.db.url, role: 'procura_reaper', max: 1, breaker })
   const { lease } = await issue(world, ORDERS)
-  await world.db.query(
-    `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
+  await inBatches(20_000, (from, to) =>
+    world.db.query(
+      `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at)
      select tenant, 'crd_' || n, 'dec_' || n, 'active', connector, target,
        'cb_' || translate(lpad(n::text, 26, 'z'), '0189', 'abcd'), sponsor, agent, instance, consent,
        jkt, intent, revocation_epoch, issued_at, now() + interval '1 h'
-     from procura.lease, generate_series(1, 20000) n where id = $1`,
-    [lease.id],
+     from procura.lease, generate_series($2::int, $3) n where id = $1`,
+      [lease.id, from, to],
+    ),
   )
   const later = new Date(now().getTime() + 120_000)
   expect(await targetsDue(pool, 'main')).toEqual([])

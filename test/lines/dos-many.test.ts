@@ -5,6 +5,7 @@ import { REFUND } from '../scenario/house.ts'
 import { BODY, memberOf } from './adaptor.ts'
 import { twoBrokers } from './house.ts'
 import type { Answer } from './wire.ts'
+import { inBatches } from '../pg/batches.ts'
 
 const { line } = twoBrokers({ env: { PROCURA_CALLER_REQUESTS_PER_SECOND: '10000' } })
 const slow = { timeout: 90_000 }
@@ -62,10 +63,13 @@ line(
     if (last) await w.refused(last, { status: 429, code: 'rate_limited' })
     await w.accepted(w.CR(agent, { st }))
 
-    await w.database.query(
-      `insert into procura.used_proof (tenant, key, expires_at)
+    await inBatches(100_000, (from, to) =>
+      w.database.query(
+        `insert into procura.used_proof (tenant, key, expires_at)
        select 'main', 'old-' || n, clock_timestamp() - interval '1 hour'
-       from generate_series(1, 100000) as n`,
+       from generate_series($1::int, $2) as n`,
+        [from, to],
+      ),
     )
     const left = async () => {
       const [row] = await w.database.query<{ n: number }>(
@@ -90,9 +94,13 @@ const QUERIES = [
 line(
   '[DOS-12] no table that a caller can fill is read from end to end',
   async (w) => {
-    await w.database.query(
-      `insert into procura.used_proof (tenant, key, expires_at)
-       select 'main', 'k' || n, clock_timestamp() + interval '1 hour' from generate_series(1, 100000) as n`,
+    await inBatches(100_000, (from, to) =>
+      w.database.query(
+        `insert into procura.used_proof (tenant, key, expires_at)
+       select 'main', 'k' || n, clock_timestamp() + interval '1 hour'
+       from generate_series($1::int, $2) as n`,
+        [from, to],
+      ),
     )
     const client = new Client({ connectionString: w.database.url })
     await client.connect()

@@ -26,6 +26,7 @@ import {
   settle,
   theTerms,
 } from '../fakes/deciding.ts'
+import { inBatches } from '../pg/batches.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
 
 let db: TestDatabase
@@ -254,9 +255,7 @@ describe('whose it is', () => {
 
 /** Each like `left`, with a key and a session of its own. */
 async function pileUp({ left, standing: { consent } }: Tree, copies: number): Promise<void> {
-  const atOnce = 2000
-  for (let from = 1; from <= copies; from += atOnce) {
-    const numbers = [from, from + atOnce - 1]
+  await inBatches(copies, async (...numbers) => {
     await db.query(
       `insert into procura.delegation select d.tenant, 'dlg_' || n, 'hash-' || n, d.depth, d.root, d.parent,
          d.consent, d.sponsor, d.agent, 'jkt-' || n, d.purpose, d.effective, d.hops, d.accounts,
@@ -271,7 +270,7 @@ async function pileUp({ left, standing: { consent } }: Tree, copies: number): Pr
        from generate_series($2::int, $3) n`,
       [consent.id, ...numbers],
     )
-  }
+  })
 }
 
 describe('a stop of what very much rests on', () => {

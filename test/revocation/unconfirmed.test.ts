@@ -15,6 +15,7 @@ import {
   anAgent,
 } from '../fakes/deciding.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { inBatches } from '../pg/batches.ts'
 
 let db: TestDatabase
 let house: Parts
@@ -54,9 +55,8 @@ async function aLease(person: ProvenPerson, { state = 'active', late = -60 } = {
 }
 /** Most of them were put off and are due again; to some nobody came. */
 async function leftOver({ person }: ProvenPerson, count: number) {
-  const atOnce = 4000
-  for (let from = 1; from <= count; from += atOnce) {
-    await db.query(
+  await inBatches(count, (from, to) =>
+    db.query(
       `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
          audience, sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at,
          end_reason, next_try_at)
@@ -68,9 +68,9 @@ async function leftOver({ person }: ProvenPerson, count: number) {
          case when n % 10 > 0 then clock_timestamp() - interval '1 min' end
        from generate_series($2::int, $3) n,
          (select * from procura.lease where sponsor = $1 order by id limit 1) l`,
-      [person.id, from, from + atOnce - 1],
-    )
-  }
+      [person.id, from, to],
+    ),
+  )
 }
 type Page = Parameters<typeof unconfirmed>[3]
 const listed = async (person: ProvenPerson) =>
