@@ -215,8 +215,10 @@ it(
     const seen = JSON.parse(stdout) as Seen
     expect(seen.entries).toBe(entries)
     expect(seen.rssMb).toBeLessThan(300)
-    // Five to seven times; a million entries take a minute where a core reads them in a fifth of that.
-    expect(seen.cpuSeconds / seen.readingCpuSeconds).toBeLessThan(12)
+    // Three to five times. How long a million take is a question to one machine: that file, by hand.
+    expect(seen.cpuSeconds / seen.readingCpuSeconds).toBeLessThan(8)
+    // A million a minute, on a machine that has three times as long for it.
+    expect(seen.cpuSeconds).toBeLessThan((3 * 60 * entries) / 1_000_000)
   },
 )
 type Seen = Record<'entries' | 'cpuSeconds' | 'readingCpuSeconds' | 'rssMb', number>

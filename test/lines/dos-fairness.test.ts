@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { COUNT, READING } from '../scenario/house.ts'
-import { ALIVE, made, meanwhileOf, slowerBy, untilItHolds } from './flood.ts'
+import { ALIVE, expectNoSlower, made, meanwhileOf } from './flood.ts'
 import { twoBrokers } from './house.ts'
 
 /** Of a sponsor's agents together, a second, at each broker; and what the others ask for. */
@@ -34,9 +34,9 @@ line(
       expect(given).toBeLessThanOrEqual(2 * QUOTA * (2 + meanwhile.seconds))
       expect(refused).toBeGreaterThan(given)
       expect(meanwhile.statuses).toEqual(new Set(['200']))
-      return slowerBy(meanwhile, before)
+      return { before, meanwhile }
     }
-    expect(await untilItHolds(besideGreedyOnes, (slower) => slower < 1.5)).toBeLessThan(1.5)
+    await expectNoSlower(1.5, besideGreedyOnes)
     await pause(1500) // The control's sponsor is the same.
   },
   { isCounted: false, timeout: 120_000 },

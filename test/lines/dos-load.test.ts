@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { expect } from 'vitest'
 import { READING } from '../scenario/house.ts'
-import { ALIVE, made, meanwhileOf, paced, slowerBy, untilItHolds } from './flood.ts'
+import { ALIVE, made, meanwhileOf, paced, expectNoSlower } from './flood.ts'
 import { twoBrokers, type World } from './house.ts'
 
 /** Of a source; a fifth of it may be refused. */
@@ -46,14 +46,10 @@ line(
       const meanwhile = await paced(ask, inSeconds(5))
       expect(meanwhile.statuses).toEqual(new Set(['201']))
       await expect.poll(() => closed.length, { timeout: 12_000 }).toBe(sockets.length)
-      return { longest: Math.max(...closed), slower: slowerBy(meanwhile, before) }
+      expect(Math.max(...closed)).toBeLessThan(CLOSED_MS_MAX)
+      return { before, meanwhile }
     }
-    const seen = await untilItHolds(
-      besideSlowOnes,
-      ({ longest, slower }) => longest < CLOSED_MS_MAX && slower < 2,
-    )
-    expect(seen.longest).toBeLessThan(CLOSED_MS_MAX)
-    expect(seen.slower).toBeLessThan(2)
+    await expectNoSlower(2, besideSlowOnes)
   },
   uncounted,
 )
@@ -75,9 +71,9 @@ line(
       expect(meanwhile.flood['429']).toBeGreaterThan(0)
       expect(meanwhile.flood['401']).toBeLessThan(looked)
       expect(meanwhile.statuses).toEqual(new Set(['201']))
-      return slowerBy(meanwhile, before)
+      return { before, meanwhile }
     }
-    expect(await untilItHolds(besideBadOnes, (slower) => slower < 3)).toBeLessThan(3)
+    await expectNoSlower(3, besideBadOnes)
   },
   uncounted,
 )

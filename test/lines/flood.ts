@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
 import { canonical, parseTrusted } from '../../src/domain/json.ts'
 import { type Agent, BODY } from './adaptor.ts'
 import { forgeProof } from './forging.ts'
@@ -73,28 +74,33 @@ export async function meanwhileOf(ask: () => Promise<Answer>, perSecond: number,
   return { ...others, flood: statuses, seconds: (performance.now() - startedAt) / 1000 }
 }
 
-/** How many times as long the slowest of a hundred took, after what a busy machine may add to any. */
-export function slowerBy(meanwhile: Pace, before: Pace): number {
-  return (meanwhile.p99 - NOISE_MS) / before.p99
-}
-/** On a quiet machine the ratios alone would hold. */
-const NOISE_MS = 250
-type Pace = Pick<Awaited<ReturnType<typeof paced>>, 'p99'>
-
 /**
- * Looks up to three times, until it `holds`: what is slow is slow every time, and a machine that was
- * busy with something else is not. @returns what was seen last
+ * Nobody else gets their answers `times` slower, in the middle or at the slow end. Looked at up to three
+ * times: what is slow is slow every time, and a machine that was busy with something else is not.
  */
-export async function untilItHolds<Seen>(
-  look: () => Promise<Seen>,
-  holds: (seen: Seen) => boolean,
-): Promise<Seen> {
-  for (let times = 1; ; times += 1) {
-    const seen = await look()
-    if (holds(seen) || times === LOOKS_MAX) return seen
+export async function expectNoSlower(times: number, look: () => Promise<Compared>): Promise<void> {
+  const told: string[] = []
+  while (told.length < LOOKS_MAX) {
+    const { before, meanwhile } = await look()
+    const isQuick = (['p50', 'p99'] as const).every(
+      (of) => meanwhile[of] < before[of] * times + NOISE_MS,
+    )
+    if (isQuick) return
+    told.push(`${shown(before)} before, ${shown(meanwhile)} meanwhile`)
   }
+  expect.fail(`${String(times)} times slower each time: ${told.join('; ')}`)
 }
+
+interface Compared {
+  readonly before: Pace
+  readonly meanwhile: Pace
+}
+type Pace = Pick<Awaited<ReturnType<typeof paced>>, 'p50' | 'p99'>
+
+const shown = ({ p50, p99 }: Pace) => `${p50.toFixed(0)}/${p99.toFixed(0)} ms`
 const LOOKS_MAX = 3
+/** What a machine that does something else as well adds to any answer, now and then. */
+const NOISE_MS = 100
 
 export const ALIVE: FloodRequest = { method: 'GET', path: '/livez', headers: {} }
 
