@@ -4,7 +4,7 @@ import { type OwnOptions, type OwnPostgres, ownPostgres } from './postgres.ts'
 import { type FaultProxy, startProxy } from './proxy.ts'
 import { isObject, type JsonObject, parseTrusted } from '../../src/domain/json.ts'
 import { freshTarget, type TestTarget } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
 import {
   aHouse,
   aRun,
@@ -78,7 +78,7 @@ export async function aFaultyBroker(
   more: Readonly<Record<string, string>> = {},
 ): Promise<FaultyBroker> {
   const world = await aFaultWorld(options)
-  const broker = await startBroker({ ...world.env, ...more })
+  const broker = await startBroker({ ...world.env, ...COMPILED, ...more })
   return { ...world, broker, ...(await agentsAt(world.home, broker.issuer)) }
 }
 

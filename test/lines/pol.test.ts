@@ -27,6 +27,19 @@ async function recorded(w: World, { body }: Answer): Promise<JsonObject> {
   return isObject(record) ? record : {}
 }
 
+line(
+  'rules that are compiled decide in one of the two, and Cedar alone in the other',
+  async (w) => {
+    const decidedBy = async (at: number) => {
+      const { decision } = await recorded(w, await w.control(at))
+      return isObject(decision) ? decision['evaluator'] : null
+    }
+    await expect.poll(() => decidedBy(0), { timeout: 30_000, interval: 250 }).toBe('compiled')
+    expect(await decidedBy(1)).toBe('cedar-wasm')
+  },
+  { timeout: 40_000 },
+)
+
 describe('a request', () => {
   line('[POL-01] that no rule permits is denied, and the record names the set', async (w) => {
     const agent = await w.anAgent({ sponsor: 'ana', terms: READING })

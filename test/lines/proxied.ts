@@ -10,7 +10,7 @@ import { isObject, type JsonObject, parseTrusted } from '../../src/domain/json.t
 import { Secret } from '../../src/domain/secret.ts'
 import { aHolder } from '../identity/signing.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
 import { aHouse } from '../scenario/house.ts'
 import {
   type Agent,
@@ -105,6 +105,7 @@ export async function brokersFor(apis: Apis, own: Readonly<Record<string, string
         ...home.env,
         ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
         PROCURA_CHECKPOINTS: checkpoints,
+        ...(name === 'one' && COMPILED),
       })
     }),
   )

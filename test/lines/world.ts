@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { parseTrusted } from '../../src/domain/json.ts'
 import { aHolder } from '../identity/signing.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
 import { aHouse } from '../scenario/house.ts'
 import { LOCKED } from './locked.ts'
 import { ISSUERS, type Keys, OTHER_CI, OTHER_SHOP, SHOP, TRUST_DOMAIN } from './adaptor.ts'
@@ -25,17 +25,21 @@ export interface WorldOptions {
 
 export type TwoBrokers = Awaited<ReturnType<typeof startTwo>>
 
-export async function startTwo({ workloads = [], env = {} }: WorldOptions) {
+export async function startTwo({ workloads = [], env = {}, isFlooded = false }: WorldOptions) {
   const [database, target] = [await freshDatabase(), await freshTarget()]
   const shop = { url: target.url, database: target.name, ending: target.role('') }
   const home = await aHouse({ databaseUrl: database.url, shop })
   const keys = someKeys()
   writeTrust(home.env['PROCURA_TRUST'] ?? '', keys, workloads)
-  const start = (name: string, own: WorldOptions['env']) => startOne(home, name, { ...own, ...env })
-  // Who decides in them is not to be seen from outside: every line is tried on both.
-  const byCedarAlone = { PROCURA_POLICY_EVALUATOR: 'wasm' }
-  const brokers = await Promise.all([start('one', {}), start('two', byCedarAlone)])
+  const start = (name: string, own: WorldOptions['env']) =>
+    startOne(home, name, { isLongLived: isFlooded, env: { ...own, ...env } })
+  const other = isFlooded ? COMPILED : {}
+  const brokers = await Promise.all([start('one', COMPILED), start('two', other)])
   return { database, target, home, keys, brokers }
+}
+
+interface Own extends Pick<WorldOptions, 'env'> {
+  readonly isLongLived: boolean
 }
 
 export interface Replica extends BrokerProcess {
@@ -45,18 +49,19 @@ export interface Replica extends BrokerProcess {
 async function startOne(
   home: Awaited<ReturnType<typeof aHouse>>,
   name: string,
-  env: WorldOptions['env'],
+  { env, isLongLived }: Own,
 ): Promise<Replica> {
   const folder = join(home.dataDir, name)
   mkdirSync(folder)
   const meter = join(folder, 'meter.json')
-  const broker = await startBroker({
+  const settings = {
     ...home.env,
     ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
     ...{ PROCURA_CHECKPOINTS: join(folder, 'checkpoints') },
     ...{ NODE_OPTIONS: `--import ${METER} ${LOCKED}`, LINES_METER: meter },
     ...env,
-  })
+  }
+  const broker = await startBroker(settings, [], { isLongLived })
   return { ...broker, meter }
 }
 

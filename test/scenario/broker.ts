@@ -8,10 +8,14 @@ import { afterAll } from 'vitest'
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
 const START_SECONDS = 55
 /**
- * Most brokers of tests live for seconds: a third of what they took of the processor was V8 making
- * WebAssembly (Cedar) quick that was hardly run any more. It computes the same without.
+ * Most brokers of tests live for seconds. A third of what they took of the processor was V8 making quick
+ * WebAssembly (Cedar, the grammar of SQL) that was hardly run any more.
  */
-const SHORT_LIVED = '--liftoff-only'
+const SHORT_LIVED = ['--liftoff-only']
+/** Cedar alone decides, unless it is said otherwise: to hold compiled rules against it takes as much again. */
+const BY_CEDAR = { PROCURA_POLICY_EVALUATOR: 'wasm' }
+/** As it is at work. No answer tells who decided it. */
+export const COMPILED = { PROCURA_POLICY_EVALUATOR: 'compiled' }
 
 export interface Process {
   readonly pid: number
@@ -30,13 +34,19 @@ export interface BrokerProcess extends Process {
 
 const running = new Set<ChildProcess>()
 
+interface StartOptions {
+  /** As it runs at work, where what it costs to make it quick is soon earned. */
+  readonly isLongLived?: boolean
+}
+
 /** Starts a command that goes on running; resolves when a line of its output matches. */
 export async function start(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   ready: RegExp,
+  { isLongLived = false }: StartOptions = {},
 ): Promise<Process & { readonly match: RegExpExecArray }> {
-  const child = spawn(process.execPath, [SHORT_LIVED, MAIN, ...args], {
+  const child = spawn(process.execPath, [...(isLongLived ? [] : SHORT_LIVED), MAIN, ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -66,8 +76,10 @@ export async function start(
 export async function startBroker(
   env: Readonly<Record<string, string>>,
   options: readonly string[] = [],
+  how: StartOptions = {},
 ): Promise<BrokerProcess> {
-  const started = await start(['serve', ...options], { PROCURA_PORT: '0', ...env }, READY)
+  const own = { PROCURA_PORT: '0', ...BY_CEDAR, ...env }
+  const started = await start(['serve', ...options], own, READY, how)
   const [, issuer = '', port = ''] = started.match
   return { ...started, issuer, port: Number(port) }
 }
