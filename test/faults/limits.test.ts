@@ -7,7 +7,16 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectClearAnswers, expectSound } from './audit.ts'
-import { ASK, type Call, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
+import {
+  ANSWERED_MS,
+  ASK,
+  type Call,
+  one,
+  outcomesOf,
+  R_SECONDS,
+  slowest,
+  underLoad,
+} from './load.ts'
 import { agentsAt, aFaultyBroker, type FaultyBroker } from './world.ts'
 import { eventually } from '../scenario/house.ts'
 
@@ -39,7 +48,7 @@ async function survives(fault: () => Promise<unknown>) {
   const journal = await underLoad(await agentsAt(world.home, world.issuer), fault)
   const { calls, recoveryMs } = journal
   expectClearAnswers(calls, INPUTS)
-  expect(slowest(calls)).toBeLessThan(5000)
+  expect(slowest(calls)).toBeLessThan(ANSWERED_MS)
   expect(recoveryMs).toBeLessThan(R_SECONDS * 1000)
   await eventually('being ready', async () => (await world.failing()) === null)
   all.push(...calls)
