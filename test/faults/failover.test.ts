@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import { beforeAll, expect, it } from 'vitest'
 import { canonical } from '../../src/domain/json.ts'
 import { signedFor } from '../attack/two-brokers.ts'
-import { type BrokerProcess, startBroker } from '../scenario/broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
 import { eventually } from '../scenario/house.ts'
 import { expectClearAnswers, expectSound } from './audit.ts'
 import { ANSWERED_MS, ASK, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
@@ -42,7 +42,7 @@ let [broker, stale] = [] as unknown as [BrokerProcess, BrokerProcess]
 beforeAll(async () => {
   world = await aFaultWorld()
   standby = await aStandbyOf(world.postgres)
-  broker = await startBroker(world.env)
+  broker = await startBroker({ ...world.env, ...COMPILED })
   stale = await startBroker({
     ...{ ...world.env, DATABASE_URL: world.postgres.url, PROCURA_ISSUER: broker.issuer },
     PROCURA_CHECKPOINTS: `${world.home.dataDir}/seen-by-the-stale-one`,

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { COUNT, READING } from '../scenario/house.ts'
-import { ALIVE, expectNoSlower, made, meanwhileOf } from './flood.ts'
+import { afterTheStart, ALIVE, expectNoSlower, made, meanwhileOf } from './flood.ts'
 import { twoBrokers } from './house.ts'
 
 /** Of a sponsor's agents together, a second, at each broker; and what the others ask for. */
@@ -23,6 +23,7 @@ line(
     const sessions = await Promise.all(greedy.map((agent) => w.ST(agent)))
     const load = { perSecond: 2 * QUOTA * 10, seconds: 5 }
     const flood = { ports: w.brokers.map(({ port }) => port), ...load, from: '127.0.0.2' }
+    await afterTheStart(w)
     async function besideGreedyOnes() {
       const requests = Array.from({ length: load.perSecond * load.seconds }, (_, at) =>
         made(w, greedy[at % 3] ?? w.agent, sessions[at % 3] ?? ''),
@@ -39,5 +40,5 @@ line(
     await expectNoSlower(1.5, besideGreedyOnes)
     await pause(1500) // The control's sponsor is the same.
   },
-  { isCounted: false, timeout: 120_000 },
+  { isCounted: false, timeout: 150_000 },
 )

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { expect } from 'vitest'
 import { READING } from '../scenario/house.ts'
-import { ALIVE, made, meanwhileOf, paced, expectNoSlower } from './flood.ts'
+import { afterTheStart, ALIVE, made, meanwhileOf, paced, expectNoSlower } from './flood.ts'
 import { twoBrokers, type World } from './house.ts'
 
 /** Of a source; a fifth of it may be refused. */
@@ -16,7 +16,7 @@ const { line } = twoBrokers({
     PROCURA_LOG: 'error',
   },
 })
-const uncounted = { isCounted: false, timeout: 120_000 }
+const uncounted = { isCounted: false, timeout: 150_000 }
 /** Ten seconds, and a turn of the event loop. */
 const CLOSED_MS_MAX = 10_250
 
@@ -32,6 +32,7 @@ line(
   async (w) => {
     const st = await w.ST(w.agent)
     const ask = () => w.CR(w.agent, { st })
+    await afterTheStart(w)
     async function besideSlowOnes() {
       const before = await paced(ask, inSeconds(3))
       const openedAt = performance.now()

@@ -7,6 +7,7 @@ import { expect } from 'vitest'
 import { canonical, parseTrusted } from '../../src/domain/json.ts'
 import { type Agent, BODY } from './adaptor.ts'
 import { forgeProof } from './forging.ts'
+import { isDecidingQuickly } from './deciding-quickly.ts'
 import type { World } from './house.ts'
 import type { Answer } from './wire.ts'
 
@@ -72,6 +73,18 @@ export async function meanwhileOf(ask: () => Promise<Answer>, perSecond: number,
   const others = await paced(ask, { perSecond, seconds: flood.seconds })
   const statuses = await flooding
   return { ...others, flood: statuses, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+/** Before it is looked at how long answers take. */
+export async function afterTheStart(w: World): Promise<void> {
+  const looks = w.brokers.map(async ({ port }, at) => {
+    const isOver = async () => {
+      await w.control(at)
+      return await isDecidingQuickly(port)
+    }
+    await expect.poll(isOver, { timeout: 60_000, interval: 250 }).toBe(true)
+  })
+  await Promise.all(looks)
 }
 
 /**

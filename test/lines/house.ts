@@ -90,7 +90,7 @@ function aSession(isFlooded = false) {
       const before = await look(world)
       const from = answers.length
       await work(world)
-      await checkAfter(world, before, { answers: answers.slice(from), ...how })
+      await checkAfter(world, before, { answers: answers.slice(from), isFlooded, ...how })
       await world.control(1)
     },
     /** Ends the brokers, which write down what they have counted; then everything is looked through. */

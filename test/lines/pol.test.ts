@@ -34,10 +34,10 @@ line(
       const { decision } = await recorded(w, await w.control(at))
       return isObject(decision) ? decision['evaluator'] : null
     }
-    await expect.poll(() => decidedBy(0), { timeout: 30_000, interval: 250 }).toBe('compiled')
+    await expect.poll(() => decidedBy(0), { timeout: 60_000, interval: 250 }).toBe('compiled')
     expect(await decidedBy(1)).toBe('cedar-wasm')
   },
-  { timeout: 40_000 },
+  { timeout: 70_000 },
 )
 
 describe('a request', () => {

@@ -4,9 +4,10 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
+import { isDecidingQuickly } from './deciding-quickly.ts'
 import { brokersFor, GET, LOOPBACK, outcomes, type ProxyWorld, READ, refused } from './proxied.ts'
 import { anUpstream, echo, type Upstream } from './upstream.ts'
-import { exchange, printable } from './wire.ts'
+import { printable } from './wire.ts'
 import { withhold } from './withheld.ts'
 
 const MIB = 1024 * 1024
@@ -179,8 +180,7 @@ function slowly(response: ServerResponse): void {
 async function afterTheStart(): Promise<void> {
   await vi.waitUntil(async () => {
     await reading('api')
-    const { text } = await exchange(w.brokers[0]?.port ?? 0, { method: 'GET', path: '/metrics' })
-    return /^procura_decisions_total\{.*evaluator="compiled".*\} [1-9]/m.test(text)
+    return await isDecidingQuickly(w.brokers[0]?.port ?? 0)
   }, POLLING)
 }
 

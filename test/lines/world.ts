@@ -19,7 +19,7 @@ export interface WorldOptions {
   /** More issuers of workload tokens, as in a trust file. */
   readonly workloads?: readonly object[]
   readonly env?: Readonly<Record<string, string>>
-  /** Others call too, whose answers are not counted here. */
+  /** Others call too, whose answers are not counted here: so often that both run as they do at work. */
   readonly isFlooded?: boolean
 }
 
@@ -33,6 +33,7 @@ export async function startTwo({ workloads = [], env = {}, isFlooded = false }: 
   writeTrust(home.env['PROCURA_TRUST'] ?? '', keys, workloads)
   const start = (name: string, own: WorldOptions['env']) =>
     startOne(home, name, { isLongLived: isFlooded, env: { ...own, ...env } })
+  // Of two that are not flooded one decides as it does at work, the other by Cedar alone.
   const other = isFlooded ? COMPILED : {}
   const brokers = await Promise.all([start('one', COMPILED), start('two', other)])
   return { database, target, home, keys, brokers }

@@ -7,7 +7,7 @@ import { freePort } from '../../src/cli/free-port.ts'
 import type { Role } from '../../src/db/connect.ts'
 import { splitKeys } from '../../src/side-keys.ts'
 import type { TestDatabase } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from './broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from './broker.ts'
 import { type Certificates, someCertificates } from './certificates.ts'
 import type { House } from './house.ts'
 import { type Router, startRouter } from './router.ts'
@@ -83,7 +83,7 @@ export async function startSplit(
   options: readonly string[] = [],
 ): Promise<SplitBroker> {
   const started = await Promise.all([
-    startBroker(env.pdp, options),
+    startBroker({ ...COMPILED, ...env.pdp }, options),
     ...Array.from({ length: cdps }, () => startBroker(env.cdp, options)),
   ])
   const [pdp, ...delivering] = started

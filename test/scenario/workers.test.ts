@@ -8,7 +8,7 @@ import { vkeyOf } from '../../src/ledger/checkpoint.ts'
 import { verifyLedger } from '../../src/ledger/verify.ts'
 import { outcomes, refund, signedFor, tally } from '../attack/two-brokers.ts'
 import { freshDatabase, freshTarget, type TestDatabase } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from './broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from './broker.ts'
 import { aHouse, aRun, callers, eventually, type House, REFUNDING } from './house.ts'
 import { aSplit, startSplit } from './two-processes.ts'
 
@@ -24,7 +24,7 @@ async function aHome(): Promise<{ database: TestDatabase; home: House }> {
 
 async function aCrew() {
   const { database, home } = await aHome()
-  const env = { ...home.env, PROCURA_REQUESTS_PER_SECOND: '5000' }
+  const env = { ...home.env, ...COMPILED, PROCURA_REQUESTS_PER_SECOND: '5000' }
   const broker = await startBroker(env, ['--workers', String(WORKERS)])
   return { database, home, broker, by: callers(home, broker.issuer) }
 }
