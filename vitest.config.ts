@@ -10,7 +10,7 @@ const isBroken = (file: string) => /^test\/faults/.test(file)
 // Flood the machine: one after another, last.
 const isFlood = (file: string) => /^test\/lines\/dos/.test(file)
 const globalSetup = ['test/pg/global.ts']
-const broken = { maxWorkers: 3, sequence: { groupOrder: 1 } }
+const broken = { maxWorkers: 2, sequence: { groupOrder: 1 } }
 const flooding = { maxWorkers: 1, sequence: { groupOrder: 2 } }
 
 export default defineConfig({

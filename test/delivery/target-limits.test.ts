@@ -139,10 +139,11 @@ describe('a target that is asked for more than it may be', () => {
 
     const outcomes = await Promise.all(some)
     const refused = outcomes.filter(({ issued }) => issued === null)
-    // As many as the rate lets through before two seconds are nearly over: eleven or twelve.
+    // As many as the rate lets through before two seconds are nearly over: on a quiet machine 11 or 12.
     const seconds = ((begun.at(-1)?.at ?? 0) - (begun[0]?.at ?? 0)) / 1000
     expect(begun.length).toBeGreaterThan(8)
     expect(begun.length).toBeLessThanOrEqual(burst + 1 + perSecond * seconds)
+    expect(seconds).toBeLessThan(3)
     expect(refused).toHaveLength(20 - begun.length)
     for (const { at: from } of begun) {
       const within = begun.filter((it) => it.at >= from && it.at <= from + 1000)
