@@ -97,18 +97,17 @@ export async function brokersFor(apis: Apis, own: Readonly<Record<string, string
   addPeople(trust, keys)
   addTargets(trust, apis)
   for (const name of Object.keys(apis)) declare(home.env['PROCURA_POLICIES'] ?? '', name)
-  const brokers = await Promise.all(
-    ['one', 'two'].map((name) => {
-      mkdirSync(join(home.dataDir, name))
-      const checkpoints = join(home.dataDir, name, 'checkpoints')
-      return startBroker({
-        ...home.env,
-        ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
-        PROCURA_CHECKPOINTS: checkpoints,
-        ...(name === 'one' && COMPILED),
-      })
-    }),
-  )
+  const start = async (name: string, own: Record<string, string>) => {
+    mkdirSync(join(home.dataDir, name))
+    return await startBroker({
+      ...home.env,
+      ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
+      PROCURA_CHECKPOINTS: join(home.dataDir, name, 'checkpoints'),
+      ...own,
+    })
+  }
+  // In turn: the second finds the rules in force.
+  const brokers = [await start('one', COMPILED), await start('two', {})]
   const made = calling(brokers, keys)
   const agent = await made.anAgent({ terms: termsFor(apis) })
   return { ...made, database, home, brokers, keys, agent, secrets, terms: termsFor(apis) }

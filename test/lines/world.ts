@@ -35,7 +35,8 @@ export async function startTwo({ workloads = [], env = {}, isFlooded = false }: 
     startOne(home, name, { isLongLived: isFlooded, env: { ...own, ...env } })
   // Of two that are not flooded one decides as it does at work, the other by Cedar alone.
   const other = isFlooded ? COMPILED : {}
-  const brokers = await Promise.all([start('one', COMPILED), start('two', other)])
+  // In turn: the second finds the rules in force. Both at once would each publish them, and one be behind.
+  const brokers: [Replica, Replica] = [await start('one', COMPILED), await start('two', other)]
   return { database, target, home, keys, brokers }
 }
 
