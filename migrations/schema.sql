@@ -1862,7 +1862,7 @@ CREATE INDEX lease_by_delegation ON procura.lease USING btree (tenant, delegatio
 -- Name: lease_due; Type: INDEX; Schema: procura; Owner: procura_owner
 --
 
-CREATE INDEX lease_due ON procura.lease USING btree (tenant, target, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX lease_due ON procura.lease USING btree (tenant, target, due_at, state) WHERE (due_at IS NOT NULL);
 
 --
 -- Name: lease_due_urgent; Type: INDEX; Schema: procura; Owner: procura_owner
@@ -1893,6 +1893,12 @@ CREATE INDEX lease_live_by_sponsor ON procura.lease USING btree (tenant, sponsor
 --
 
 CREATE INDEX lease_unconfirmed ON procura.lease USING btree (tenant, id COLLATE "C") WHERE (state = 'revoke_pending'::text);
+
+--
+-- Name: lease_unconfirmed_own; Type: INDEX; Schema: procura; Owner: procura_owner
+--
+
+CREATE INDEX lease_unconfirmed_own ON procura.lease USING btree (tenant, sponsor, id COLLATE "C") WHERE (state = 'revoke_pending'::text);
 
 --
 -- Name: request_key_by_age; Type: INDEX; Schema: procura; Owner: procura_owner

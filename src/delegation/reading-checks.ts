@@ -6,6 +6,7 @@ import { authorities } from '../chain/steps.ts'
 import type { VerifiedHop } from '../chain/verified.ts'
 import { verifyChain } from '../chain/verify.ts'
 import { ask } from '../db/ask.ts'
+import { stopsOf } from '../db/stops.ts'
 import { type Consent, termsBody } from '../domain/consent.ts'
 import { digestOf } from '../domain/digest.ts'
 import { JwsError, readToken, type Signer } from '../domain/jws.ts'
@@ -89,7 +90,7 @@ export async function checkStanding(
   const [row] = await ask<{ now: Date; stopped: readonly string[] }>(pool, {
     name: 'chain_standing',
     text: `select clock_timestamp() as now,
-             array(select id from procura.stop where tenant = $1 and id = any ($2::text[])) as stopped`,
+             array(select stopped.id from ${stopsOf('$1', '$2::text[]')}) as stopped`,
     values: [tenant, [id, sponsor, terms.agent, instance].filter((it) => it !== null)],
   })
   if (row === undefined) throw new Error('the database did not answer')

@@ -1,6 +1,7 @@
 /** What the database has of a chain, for whoever looks into it. Each query is one that an index serves. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { ChainAuthority } from '../domain/authority.ts'
 import type { BudgetState } from '../domain/decision.ts'
 import type {
@@ -118,6 +119,8 @@ export async function hopsBelow(
   })
 }
 
+const ROOT_RESTS_ON = 'array[r.token_hash, r.jkt, r.instance, r.agent, r.consent, r.sponsor]'
+
 export async function rootsOf(
   { tenant, pool }: RowsOptions,
   hashes: readonly string[],
@@ -128,8 +131,7 @@ export async function rootsOf(
              (select l.index from ledger.leaf l
               where l.tenant = r.tenant and l.event_id = r.event_id) as index,
              case
-               when exists (select from procura.stop s where s.tenant = r.tenant and s.id in (
-                 r.token_hash, r.jkt, r.instance, r.agent, r.consent, r.sponsor)) then 'revoked'
+               when exists (select from ${stopsOf('r.tenant', ROOT_RESTS_ON)}) then 'revoked'
                when r.expires_at <= clock_timestamp() then 'expired'
                else 'active' end as status
            from procura.root r where r.tenant = $1 and r.token_hash = any ($2::text[])`,

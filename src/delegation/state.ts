@@ -2,6 +2,7 @@
 import type { QueryConfig } from 'pg'
 import type { ChainToken } from '../chain/token.ts'
 import type { Standing } from '../chain/verified.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { Model } from '../domain/agent.ts'
 import type { AgentId, ConsentId, DelegationId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -65,6 +66,9 @@ export function stateQuery(tenant: string, wanted: Wanted): QueryConfig {
   }
 }
 
+const RESTS_ON = `array[$2, $3] || $4::text[] || array(select sponsor from consent)
+  || array(select id from instances) || array(select id from registered)`
+
 const STATE = `
   with consent as (
     select sponsor, agent, terms, withdrawn_at is not null as is_withdrawn from procura.consent
@@ -77,12 +81,7 @@ const STATE = `
   ), registered as (
     select id, token_hash from procura.delegation where tenant = $1 and token_hash = any ($6::text[])
   ), stops as (
-    select kind, id from procura.stop s
-    where tenant = $1 and ((kind = 'sponsor' and id in (select sponsor from consent))
-      or (kind = 'consent' and id = $2) or (kind = 'root' and id = $3)
-      or (kind = 'agent' and id = any ($4::text[]))
-      or (kind = 'instance' and id in (select id from instances))
-      or (kind = 'delegation' and id in (select id from registered)))
+    select stopped.kind, stopped.id from ${stopsOf('$1', RESTS_ON)}
   )
   select clock_timestamp() as now,
     (select to_jsonb(consent) from consent) as consent,

@@ -1,5 +1,6 @@
 /** Hops in the database: each with all that stands above it, so that one row is enough to act under it. */
 import { rowsOf } from '../db/each.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { Account } from '../domain/accounts.ts'
 import type { Model } from '../domain/agent.ts'
 import type { ChainAuthority } from '../domain/authority.ts'
@@ -35,15 +36,12 @@ export const COLUMNS = `d.id, d.hops, d.effective, d.accounts, d.consent, d.spon
   (select jsonb_object_agg(i.jkt, jsonb_build_object('id', i.id, 'agent', i.agent, 'model', i.model))
    from procura.instance i where i.tenant = d.tenant and i.jkt = any (d.keys)) as runs`
 
+const RESTS_ON = `d.path || d.agents || array[d.sponsor, d.consent, d.root] || array(
+  select i.id from procura.instance i where i.tenant = d.tenant and i.jkt = any (d.keys))`
+
 /** Whether it may still be used: anything on its path stopped, or its time over. */
 export const STATUS = `case
-    when exists (select from procura.stop s where s.tenant = d.tenant and (
-        (s.kind = 'sponsor' and s.id = d.sponsor) or (s.kind = 'consent' and s.id = d.consent)
-        or (s.kind = 'root' and s.id = d.root) or (s.kind = 'delegation' and s.id = any (d.path))
-        or (s.kind = 'agent' and s.id = any (d.agents))
-        or (s.kind = 'instance' and s.id in (
-          select i.id from procura.instance i where i.tenant = d.tenant and i.jkt = any (d.keys)))))
-      then 'revoked'
+    when exists (select from ${stopsOf('d.tenant', RESTS_ON)}) then 'revoked'
     when d.expires_at <= clock_timestamp() then 'expired'
     else 'active' end`
 

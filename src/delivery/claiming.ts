@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { RevocationId } from '../domain/ids.ts'
 import { type Ending, isEnding } from './endings.ts'
-import { COLUMNS, type Held, heldOf, type Row, STOPPED } from './leases.ts'
+import { COLUMNS, type Held, heldOf, type Row, STOPS } from './leases.ts'
 
 export interface Claimed extends Held {
   readonly claim: string
@@ -98,7 +98,7 @@ export async function claimDue(
         select l.tenant, l.id, s.revocation, s.kind as stopped
         from time, procura.lease l
         left join lateral (
-          select s.revocation, s.kind from procura.stop s where ${STOPPED} order by s.epoch limit 1
+          select stopped.revocation, stopped.kind from ${STOPS} order by stopped.epoch limit 1
         ) s on true
         where ${DUE} and l.target = $5 ${which}
         order by l.due_at limit $3

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import { eachOf, rowsOf } from '../db/each.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { StopKind as RevocationKind } from '../domain/entry.ts'
 import type { EventId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -10,14 +11,15 @@ import { unavailable } from '../domain/problems.ts'
 import type { Rowwise, Tx } from '../domain/tx.ts'
 import type { Draft } from './claims.ts'
 
+const RESTS_ON = `array[l.sponsor, l.consent, l.agent, l.instance, l.id] || (
+  select d.path || d.agents || d.keys || d.root from procura.delegation d
+  where d.tenant = l.tenant and d.id = l.delegation)`
+
 /**
- * A stop of whatever the lease `l` rests on, acknowledged since it was decided: of those it names, and
- * of the hop that it goes back to with all above that. No two kinds of thing share an id.
+ * The stops of whatever the lease `l` rests on, acknowledged since it was decided: of those it names, and
+ * of the hop that it goes back to with all above that.
  */
-export const STOPPED = `s.tenant = l.tenant and s.epoch > l.revocation_epoch
-  and s.id = any (array[l.sponsor, l.consent, l.agent, l.instance, l.id] || (
-    select d.path || d.agents || d.keys || d.root from procura.delegation d
-    where d.tenant = l.tenant and d.id = l.delegation))`
+export const STOPS = `${stopsOf('l.tenant', RESTS_ON)} where stopped.epoch > l.revocation_epoch`
 
 /** What holds the lease `l` back while it lasts: its tool, whoever it goes through, or everything. */
 export const FROZEN = `f.tenant = l.tenant and f.lifted_at is null
@@ -28,12 +30,12 @@ export const FROZEN = `f.tenant = l.tenant and f.lifted_at is null
 
 /** What is final comes first, and the sponsor and the consent before what is below them. */
 export const HELD_BY = `coalesce(
-  (select s.kind from procura.stop s where ${STOPPED}
-   order by array_position(array['sponsor', 'consent'], s.kind) limit 1),
+  (select stopped.kind from ${STOPS}
+   order by array_position(array['sponsor', 'consent'], stopped.kind) limit 1),
   (select 'frozen' from procura.freeze f where ${FROZEN} limit 1))`
 
 /** Nothing does. */
-export const STANDS = `not exists (select from procura.stop s where ${STOPPED})
+export const STANDS = `not exists (select from ${STOPS})
   and not exists (select from procura.freeze f where ${FROZEN})`
 
 export const COLUMNS = `l.id, l.decision_id, l.state, l.connector, l.target, l.downstream_name, l.audience,

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
 import type { Meter } from '../domain/meter.ts'
 import { within } from './deadline.ts'
-import { STOPPED } from './leases.ts'
+import { STOPS } from './leases.ts'
 import { NotAskedFor } from './seal.ts'
 import type { Targets } from './targets.ts'
 
@@ -15,7 +15,7 @@ const LIST_MS = 5000
  */
 const RUNNING = `l.connector = 'postgres-exact' and l.state = 'redeemed'
   and l.ended_at > clock_timestamp() - interval '11 min'
-  and not exists (select from procura.stop s where ${STOPPED})`
+  and not exists (select from ${STOPS})`
 
 export interface Reconciling {
   readonly tenant: string

@@ -1,6 +1,7 @@
 /** Why a lease does not come about, or does not go on: what was stopped under it, and at which hop. */
 import type { Pool } from 'pg'
 import { ask } from '../db/ask.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { AgentId } from '../domain/ids.ts'
 import type { Intent } from '../domain/lease.ts'
 import { BrokerError, type Shown } from '../domain/problems.ts'
@@ -85,11 +86,9 @@ async function placeOf(
     name: 'lease_stopped_at',
     text: `select h.hop, d.depth, d.agents[coalesce(h.hop, d.depth) + 1] as at
       from procura.delegation d, lateral (
-        select min(coalesce(array_position(d.path, s.id), array_position(d.agents, s.id) - 1,
-          array_position(d.keys, s.id) - 1, case when s.id = d.root then 0 end)) as hop
-        from procura.stop s
-        where s.tenant = $1 and s.epoch > $3
-          and s.id = any (d.path || d.agents || d.keys || d.root)) h
+        select min(coalesce(array_position(d.path, stopped.id), array_position(d.agents, stopped.id) - 1,
+          array_position(d.keys, stopped.id) - 1, case when stopped.id = d.root then 0 end)) as hop
+        from ${stopsOf('$1', 'd.path || d.agents || d.keys || d.root')} where stopped.epoch > $3) h
       where d.tenant = $1 and d.id = $2`,
     values: [tenant, delegation, revocationEpoch],
   })

@@ -1,4 +1,5 @@
 /** Runs of agents: one for each pair of agent and key, the same one whenever it comes again. */
+import { stopsOf } from '../db/stops.ts'
 import type { Agent, Model } from '../domain/agent.ts'
 import {
   type AgentId,
@@ -63,9 +64,7 @@ export async function refuseStopped(
 ): Promise<void> {
   const { rows } = await tx.query<{ kind: string }>({
     name: 'session_stops',
-    text: `select kind from procura.stop
-           where tenant = $1 and (kind, id) in
-             (('agent', $2), ('instance', $3), ('consent', $4), ('sponsor', $5))
+    text: `select stopped.kind from ${stopsOf('$1', 'array[$2, $3, $4, $5]')}
            union all
            select 'agent' from procura.agent
            where tenant = $1 and id = $2 and status <> 'active'

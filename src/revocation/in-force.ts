@@ -1,5 +1,6 @@
 /** Does what a decision rests on still hold, at this very moment? If so, what it spends is spent with it. */
 import { rowsOf } from '../db/each.ts'
+import { stopsOf } from '../db/stops.ts'
 import type { Debited, Decision } from '../domain/decision.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Deciding } from '../domain/ports.ts'
@@ -77,7 +78,7 @@ const inForce = (tenant: string): Rowwise => ({
       from procura.epoch where tenant = $2
     ), found as (
       select r.n, r.decision, r.debits, r.until, e.now, e.policy_epoch, e.revocation_epoch,
-        array(select id from procura.stop where tenant = r.tenant and id = any (r.rests_on)) as stopped,
+        array(select stopped.id from ${stopsOf('r.tenant', 'r.rests_on')}) as stopped,
         array(select agent from unnest(r.agents) agent
               where not exists (select from procura.agent a
                 where a.tenant = r.tenant and a.id = agent and a.status = 'active')) as retired,

@@ -1,5 +1,6 @@
 /** What is alive under something: counted before it is stopped, and stopped with it. */
 import type { QueryConfig } from 'pg'
+import { stopsOf } from '../db/stops.ts'
 import type { StopKind } from '../domain/entry.ts'
 import type { AgentId } from '../domain/ids.ts'
 
@@ -92,8 +93,11 @@ const OF: Readonly<Record<StopKind, Of>> = {
   },
 }
 
-const unstopped = (ids: string) =>
-  `not exists (select from procura.stop x where x.tenant = $1 and x.id = any (${ids}))`
+const unstopped = (ids: string) => `not exists (select from ${stopsOf('$1', ids)})`
+
+/** As stops are: each by the hop that it rests on, whatever the plan was made for. */
+const ofHop = (table: 'session' | 'lease') =>
+  `(select x.* from procura.${table} x where x.tenant = $1 and x.delegation = hop.id offset 0)`
 
 function reach({ consent, root, hop, session, lease, approval }: Of): string {
   return `with time as materialized (select coalesce($3::timestamptz, clock_timestamp()) as now),
@@ -116,8 +120,7 @@ function reach({ consent, root, hop, session, lease, approval }: Of): string {
     union all
     (select 'session', s.jti, coalesce(s.delegation, s.consent), s.agent, s.expires_at from (
       select s.* from procura.session s where s.tenant = $1 and ${session ?? 'false'}
-      union all select s.* from hop join procura.session s
-        on s.tenant = $1 and s.delegation = hop.id
+      union all select s.* from hop, lateral ${ofHop('session')} s
     ) s, time
     where s.expires_at > now and ${unstopped('array[s.jti, s.consent, s.instance, s.agent]')}
     limit ${String(REACHED_MAX)})
@@ -125,8 +128,8 @@ function reach({ consent, root, hop, session, lease, approval }: Of): string {
     (select 'credential', l.id, coalesce(l.delegation, l.consent), l.agent, l.expires_at from (
       select l.id, l.delegation, l.consent, l.agent, l.expires_at from procura.lease l
       where l.tenant = $1 and l.due_at is not null and ${lease ?? 'false'}
-      union select l.id, l.delegation, l.consent, l.agent, l.expires_at from hop join procura.lease l
-        on l.tenant = $1 and l.delegation = hop.id and l.due_at is not null
+      union select l.id, l.delegation, l.consent, l.agent, l.expires_at
+      from hop, lateral ${ofHop('lease')} l where l.due_at is not null
     ) l
     limit ${String(REACHED_MAX)})
     union all

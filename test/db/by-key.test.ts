@@ -10,11 +10,12 @@ import { createPool } from '../../src/db/connect.ts'
 import { delegationBehind } from '../../src/delegation/store.ts'
 import { activateLease, leaseOpener } from '../../src/delivery/leases.ts'
 import type { Decision } from '../../src/domain/decision.ts'
-import type { Rowwise, Tx } from '../../src/domain/tx.ts'
+import type { Tx } from '../../src/domain/tx.ts'
 import { findAnswer } from '../../src/ledger/request-keys.ts'
 import { createInForce } from '../../src/revocation/in-force.ts'
 import { anIntent, now } from '../delivery/bench.ts'
 import { freshDatabase, type TestDatabase } from '../pg/database.ts'
+import { sentBy, stepsPlanned } from '../pg/plans.ts'
 
 const intent = anIntent()
 const decision = {
@@ -41,28 +42,6 @@ const ASKED: Readonly<Record<string, (tx: Tx, pool: Pool) => unknown>> = {
     leaseOpener(pool, 'main')(intent, { audience: null, policyEpoch: 1, exp: now() }),
   'the lease that becomes active': (tx) => activateLease(tx, 'main', intent, issued),
 }
-
-/** The statement that is sent. */
-function statementOf(ask: (tx: Tx, pool: Pool) => unknown): Promise<Rowwise> {
-  return new Promise((resolve, reject) => {
-    const take = (asked: Rowwise) => {
-      resolve(asked)
-      return Promise.reject(new Error('nobody answers'))
-    }
-    const tx = { each: take, begun: Promise.resolve() } as unknown as Tx
-    const query = ({ values: [, ...values], ...asked }: Rowwise) => take({ ...asked, values })
-    const pool = { query } as unknown as Pool
-    Promise.resolve(ask(tx, pool)).then(reject, () => undefined)
-  })
-}
-
-interface Node {
-  readonly 'Node Type': string
-  readonly 'Index Name'?: string
-  readonly 'Index Cond'?: string
-  readonly Plans?: readonly Node[]
-}
-const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
 
 /** Of a tenant there are a few of these, whatever happens. */
 const FEW = ['epoch_pkey', 'freeze_in_force']
@@ -105,19 +84,15 @@ beforeAll(async () => {
 it.each(Object.keys(ASKED))('finds %s by key, when there are a thousand others', async (name) => {
   const ask = ASKED[name]
   if (ask === undefined) throw new Error(name)
-  const { text, values } = await statementOf(ask)
+  const query = await sentBy(ask)
   const pool = createPool({
     ...{ url: database.url, role: null, max: 1, breaker: createBreaker(database.url) },
   })
   const client = await pool.connect()
   try {
-    await client.query(`set plan_cache_mode = force_generic_plan; prepare asked as ${text}`)
-    const given = ['[{"n": 0}]', ...values].map((value) => client.escapeLiteral(String(value)))
-    const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Node }[] }>(
-      `explain (format json) execute asked (${given.join(', ')})`,
-    )
-    const looks = nodesOf(rows[0]?.['QUERY PLAN'][0]?.Plan ?? { 'Node Type': 'none' }).filter(
-      (node) => /^(Seq|Index|Index Only|Bitmap Index) Scan$/.test(node['Node Type']),
+    await client.query(`set plan_cache_mode = force_generic_plan; prepare asked as ${query.text}`)
+    const looks = (await stepsPlanned(client, 'asked', query)).filter((step) =>
+      /^(Seq|Index|Index Only|Bitmap Index) Scan$/.test(step['Node Type']),
     )
     expect(looks.length).toBeGreaterThan(0)
     for (const look of looks.filter((node) => !FEW.includes(node['Index Name'] ?? ''))) {

@@ -253,7 +253,7 @@ describe('whose it is', () => {
   })
 })
 
-/** Each like `left`, with a key and a session of its own. */
+/** Each like `left`, with a key and a session of its own; and a tenth as many stops of other things. */
 async function pileUp({ left, standing: { consent } }: Tree, copies: number): Promise<void> {
   await inBatches(copies, async (...numbers) => {
     await db.query(
@@ -269,6 +269,11 @@ async function pileUp({ left, standing: { consent } }: Tree, copies: number): Pr
        select 'main', 'jti-' || n, $1, 'agt_x', 'ins_x', 'dlg_' || n, now() + interval '9 min'
        from generate_series($2::int, $3) n`,
       [consent.id, ...numbers],
+    )
+    await db.query(
+      `insert into procura.stop (tenant, kind, id, epoch, revocation, at)
+       select 'main', 'session', 'x-' || n, 0, 'rev_x', now() from generate_series($1::int, $2, 10) n`,
+      numbers,
     )
   })
 }
