@@ -20,6 +20,15 @@ export class PolicySetRefused extends Error {
   }
 }
 
+/** The time for it ran out: nothing is known of it, and it may be looked at again. */
+export class PolicySetUnchecked extends Error {
+  override readonly name = 'PolicySetUnchecked'
+
+  constructor(limitMs: number) {
+    super(`the policy set could not be checked in time (${String(limitMs / 1000)} s)`)
+  }
+}
+
 export function inOneLine({ file, rule, what, fix }: Finding): string {
   return `${file}${rule === null ? '' : ` (${rule})`}: ${what}. ${fix}`
 }

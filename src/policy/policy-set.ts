@@ -24,7 +24,7 @@ export interface InForce extends Omit<PolicySet, 'compiled'> {
   readonly policies: LivePolicies
 }
 
-/** @throws PolicySetRefused */
+/** @throws PolicySetRefused, PolicySetUnchecked */
 export async function prepareSet(files: PolicyFiles, parse: Parse): Promise<PolicySet> {
   const compiled = await vet(files)
   const { catalogue, findings } = readCatalogue(files, parse)

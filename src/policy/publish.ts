@@ -45,9 +45,9 @@ export interface Publishing {
 
 export interface Publisher {
   readonly current: () => InForce | null
-  /** A newer set is in force, and could not be loaded here: nothing is decided until it is. */
+  /** A newer set is in force, and not here: this replica is not ready until it is. */
   readonly isBehind: () => boolean
-  /** Epoch of the set, which is in force here when this resolves. Throws `PolicySetRefused`. */
+  /** Epoch of the set, which is in force here when this resolves. Throws as `prepareSet`. */
   readonly publish: (files: PolicyFiles, by: Act) => Promise<number>
   /** Takes over what is in force in the database, now and whenever that changes. */
   readonly follow: () => Promise<() => void>
@@ -61,8 +61,11 @@ const FOLDER_MS = 500
 export function createPublisher(publishing: Publishing): Publisher {
   const { tenant, pool, ledger, engine, parse } = publishing
   let inForce: InForce | null = null
-  let isBehind = false
+  let known = 0 // The epoch that was in force in the database when it was last looked at.
   let comparing = new AbortController()
+  const inTurn = oneAtATime()
+  /** What is known may have come by the folder meanwhile. */
+  const isBehind = () => known > (inForce?.epoch ?? 0)
 
   /** A set that is older than the one in force is never gone back to. */
   function adopt({ compiled, ...set }: PolicySet, epoch: number): void {
@@ -72,11 +75,10 @@ export function createPublisher(publishing: Publishing): Publisher {
     comparing.abort()
     comparing = new AbortController()
     if (publishing.evaluator === 'wasm') return
-    quicken(publishing, { compiled, policies, signal: comparing.signal }).catch(
-      (error: unknown) => {
-        publishing.report('Cedar decides alone', error)
-      },
-    )
+    const made = { compiled, policies, signal: comparing.signal }
+    quicken(publishing, made).catch((error: unknown) => {
+      publishing.report('Cedar decides alone', error)
+    })
   }
 
   async function publish(files: PolicyFiles, by: Act): Promise<number> {
@@ -88,23 +90,22 @@ export function createPublisher(publishing: Publishing): Publisher {
 
   async function catchUp(): Promise<void> {
     if (engine.mend()) publishing.report('Cedar had failed', new Error('it was loaded anew'))
-    const epoch = await epochInForce(pool, tenant)
-    if (epoch <= (inForce?.epoch ?? 0)) {
-      isBehind = false // It may have come by the folder.
-      return
-    }
+    known = await epochInForce(pool, tenant)
+    if (isBehind()) await inTurn(takeOver)
+  }
+
+  async function takeOver(): Promise<void> {
+    if (!isBehind()) return
     const stored = await newestSet(pool, tenant)
     if (stored === null) return
-    isBehind = true
     if (policySetHash(stored.files) !== stored.hash) throw new Error('a stored set is not its hash')
     adopt(await prepareSet(stored.files, parse), stored.epoch)
-    isBehind = false
   }
 
   return {
     current: () => inForce,
-    isBehind: () => isBehind,
-    publish,
+    isBehind,
+    publish: (files, by) => inTurn(() => publish(files, by)),
     follow: () =>
       repeat(publishing, FOLLOW_MS, {
         what: 'the policy set in force could not be loaded',
@@ -113,8 +114,20 @@ export function createPublisher(publishing: Publishing): Publisher {
     watchFolder: (folder) =>
       repeat(publishing, FOLDER_MS, {
         what: 'the policies of the folder are not in force',
-        work: folderWatch(folder, publishing, { publish, current: () => inForce }),
+        work: folderWatch(folder, publishing, { publish, inTurn, current: () => inForce }),
       }),
+  }
+}
+
+type InTurn = <T>(vetting: () => Promise<T>) => Promise<T>
+
+/** To vet takes all of a core for seconds, and often the next need not be any more. */
+function oneAtATime(): InTurn {
+  let last: Promise<unknown> = Promise.resolve()
+  return (vetting) => {
+    const turn = last.then(vetting)
+    last = turn.catch(() => undefined) // Told to whoever waits for it.
+    return turn
   }
 }
 
@@ -135,14 +148,15 @@ interface Made {
 }
 
 /**
- * Publishes what the folder has become. What was refused is not tried again until it changes. A replica
+ * Publishes what the folder has become. What was refused is not tried again until it changes; what could
+ * not be checked in time is, at each look: a machine may be busy, and without a set nothing is decided. A replica
  * that starts with an old folder does not put its old set back in force for all of them. What is in
  * force, here and in the database, was vetted when it came.
  */
 function folderWatch(
   folder: string,
   { tenant, pool }: Publishing,
-  { publish, current }: Pick<Publisher, 'publish' | 'current'>,
+  { publish, inTurn, current }: Pick<Publisher, 'publish' | 'current'> & { inTurn: InTurn },
 ): () => Promise<void> {
   let seen: string | null = null
   return async () => {
@@ -154,9 +168,11 @@ function folderWatch(
       throw new Error('the folder holds a set that was superseded; what is in force stays in force')
     }
     try {
-      const set = current()
-      const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
-      if (!isInForce) await publish(files, bySystem('policy-folder'))
+      await inTurn(async () => {
+        const set = current()
+        const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
+        if (!isInForce) await publish(files, bySystem('policy-folder'))
+      })
     } catch (error) {
       if (error instanceof PolicySetRefused) seen = hash
       throw error

@@ -1,53 +1,16 @@
+import { once } from 'node:events'
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
-import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { questionOf } from '../../src/domain/question.ts'
 import { bySystem } from '../../src/domain/request.ts'
-import { Secret } from '../../src/domain/secret.ts'
-import { createLog } from '../../src/ledger/log.ts'
-import { createSealer } from '../../src/ledger/sealed.ts'
-import type { Every } from '../../src/policy/every.ts'
 import { type PolicyFiles, policySetHash } from '../../src/policy/files.ts'
-import { createPdp } from '../../src/policy/pdp.ts'
-import type { PolicyEvaluator } from '../../src/policy/publish.ts'
-import { freshDatabase, type TestDatabase } from '../pg/database.ts'
-import { aChain, aSigner, files } from './world.ts'
+import { freshDatabase } from '../pg/database.ts'
+import { type Replica, replica } from './replica.ts'
+import { aChain, files } from './world.ts'
 
 const act = bySystem('test')
-const sealer = createSealer(new Secret(randomBytes(32).toString('base64url')))
-
-/** Another replica. Its timers are turned by hand: `tick` does at once what they would do in time. */
-async function replica(db: TestDatabase, evaluator: PolicyEvaluator = 'compiled') {
-  const works: (() => Promise<void>)[] = []
-  const every: Every = (_ms, work) => {
-    works.push(work)
-    return () => works.splice(works.indexOf(work), 1)
-  }
-  const reports: string[] = []
-  const pool = db.pool('procura_front')
-  const log = createLog({ tenant: 'main', pool, door: 'append_registered', sealer })
-  let turns = 0
-  const pdp = await createPdp({
-    tenant: 'main',
-    pool: db.pool('procura_pdp'),
-    ledger: {
-      record(key, work) {
-        turns += 1
-        return log.record(key, work)
-      },
-    },
-    signer: aSigner(),
-    ...{ every, evaluator },
-    report: (what, why) => reports.push(`${what}: ${why instanceof Error ? why.message : ''}`),
-  })
-  const tick = async () => {
-    for (const work of works) await work()
-  }
-  return { pdp, tick, reports, turns: () => turns }
-}
-type Replica = Awaited<ReturnType<typeof replica>>
 
 const sql = 'select * from orders'
 const closed: PolicyFiles = {
@@ -125,6 +88,23 @@ describe('a policy set', () => {
     expect(two.pdp.isHealthy()).toBe(true)
   })
 
+  it('that is in force here by one way is not waited for by the other', async () => {
+    const db = await freshDatabase()
+    const [one, two] = [await replica(db, 'wasm'), await replica(db, 'wasm')]
+    await two.pdp.follow()
+    await one.pdp.publish(files, act)
+    const publishing = two.pdp.publish(files, act)
+    const threads: unknown[] = []
+    const note = (thread: unknown) => threads.push(thread)
+    process.on('worker', note)
+    onTestFinished(() => void process.off('worker', note))
+    const looking = two.tick() // Finds it in force, and waits for the other.
+    await publishing
+    expect(two.pdp.isHealthy()).toBe(true)
+    await looking
+    expect(threads.length, 'vetted once').toBeLessThanOrEqual(1)
+  })
+
   it('[POL-11] that one replica puts in force decides on the others after their next look', async () => {
     const db = await freshDatabase()
     const [one, two] = [await replica(db), await replica(db)]
@@ -166,6 +146,14 @@ describe('a policy set', () => {
       'the policy set in force could not be loaded: a stored set is not its hash',
     ])
     expect(await decision(two)).toMatchObject({ policyEpoch: 1, answer: { kind: 'allow' } })
+    expect(two.pdp.isHealthy()).toBe(false)
+    const restore = (epoch: number) =>
+      db.query(`update procura.epoch set value = $1 where kind = 'policy'`, [epoch])
+    await restore(1) // Gone again: it is not waited for.
+    await two.tick()
+    expect(two.pdp.isHealthy()).toBe(true)
+    await restore(2)
+    await two.tick()
     expect(two.pdp.isHealthy()).toBe(false)
     // By whatever way it comes, nobody waits for it any more.
     expect(await two.pdp.publish(closed, act)).toBe(2)
@@ -233,6 +221,22 @@ describe('a folder', () => {
     await rm(join(folder, 'more.cedar'))
     await two.tick()
     expect([await answers(two), (await decision(two)).policyEpoch]).toEqual(['allow', 3])
+  })
+
+  it('that could not be checked in time is no refused one: it is tried again as it is', async () => {
+    const one = await replica(await freshDatabase())
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const checking = once(process, 'worker')
+    const watching = one.pdp.watchFolder(await folderOf(files))
+    await checking
+    vi.advanceTimersByTime(30_000)
+    vi.useRealTimers()
+    await watching
+    expect(one.pdp.isHealthy()).toBe(false)
+    expect(one.reports[0]).toContain('could not be checked in time (30 s)')
+    await one.tick()
+    expect([one.pdp.isHealthy(), await answers(one)]).toEqual([true, 'allow'])
   })
 
   it('that cannot be published for want of a database is published when it is back', async () => {
