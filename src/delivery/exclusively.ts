@@ -11,7 +11,7 @@ const LOCK = 6970
 /**
  * Runs `work` while nobody else runs any under the same name. Its signal fires after four seconds, unless it is done.
  *
- * @throws when it is not this one's turn within the time that statements have
+ * @throws when it is not this one's turn within the time that a lock may be waited for
  */
 export type Exclusively = <T>(name: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
 

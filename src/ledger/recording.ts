@@ -59,23 +59,39 @@ interface Done {
  * @param jobs those who join are added
  */
 export async function inTurn(options: Recording, jobs: Job[]): Promise<(() => void)[]> {
-  const { tenant, pool } = options
-  const client = await pool.connect()
+  const { answers, lost } = await onConnection(options, jobs)
+  if (lost !== null) await findOut(options, lost)
+  return answers
+}
+
+/** A connection whose commit was not answered is given back first: nobody else is to ask on one like it. */
+async function onConnection(
+  options: Recording,
+  jobs: Job[],
+): Promise<{ answers: (() => void)[]; lost: Lost | null }> {
+  const client = await options.pool.connect()
   let broken: Error | undefined
   try {
-    const turning = takeTurn(client, tenant)
+    const turning = takeTurn(client, options.tenant)
     const early = await workAll(options, client, turning, jobs)
     const turn = await turning
     const late = await workLate(options, client, turn, jobs)
     const { rows, answers } = layDown(options, turn, [...early, ...late])
-    broken = await appendAndCommit(options, client, rows)
-    return answers
+    const lost = await appendAndCommit(client, rows, options.sent)
+    broken = lost?.error
+    return { answers, lost }
   } catch (error) {
     broken = await rolledBack(client, error)
     throw error
   } finally {
     client.release(broken)
   }
+}
+
+/** A commit whose answer was lost, and one leaf of it. */
+interface Lost {
+  readonly error: Error
+  readonly first: Appending['leaves'][number]
 }
 
 /**
@@ -226,18 +242,12 @@ function inFlight(): BrokerError {
   return new BrokerError('idempotency_in_flight', { shown: { retryAfterSeconds: 1 } })
 }
 
-/**
- * Both are sent at once: what could not be appended, the database does not commit. Where the answer
- * was lost, whoever has the next turn can see what became of it: the turn is given back only when the
- * transaction is over.
- *
- * @returns why the connection is of no more use, though what was on it is on record
- */
+/** Both are sent at once: what could not be appended, the database does not commit. */
 async function appendAndCommit(
-  { tenant, pool, sent }: Recording,
   client: PoolClient,
   rows: Appending,
-): Promise<Error | undefined> {
+  sent: () => void,
+): Promise<Lost | null> {
   const statement = appending(rows)
   const answered = Promise.allSettled([
     statement === null ? Promise.resolve(null) : client.query(statement),
@@ -251,24 +261,32 @@ async function appendAndCommit(
     if (isToldApart) throw appended.reason
   }
   if (committed.status === 'fulfilled') {
-    if (committed.value.command === 'COMMIT') return undefined
+    if (committed.value.command === 'COMMIT') return null
     throw new Error('the transaction was rolled back')
   }
   const error = committed.reason as Error
   const isKnown = error instanceof DatabaseError && !isOutage(error)
   const [first] = rows.leaves
   if (isKnown || first === undefined) throw error
+  return { error, first }
+}
+
+/**
+ * Whoever has the next turn can see what became of it: the turn is given back only when the transaction
+ * is over.
+ *
+ * @throws the error that the answer was lost with, where nothing is on record; `OutcomeUnknown`
+ */
+async function findOut({ tenant, pool }: Recording, { error, first }: Lost): Promise<void> {
   const isOnRecord = await wereRecorded(pool, tenant, first).catch((cause: unknown) => {
     // Never done again: it may be there.
     throw new OutcomeUnknown('what became of a commit could not be found out', { cause })
   })
-  if (isOnRecord) return error
-  throw error
+  if (!isOnRecord) throw error
 }
 
 /** Undefined when it was; else why the connection is not used again. */
 async function rolledBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
-  if (error instanceof OutcomeUnknown) return error.cause as Error
   if (error instanceof Error && isOutage(error)) return error
   return await client.query('rollback').then(
     () => undefined,

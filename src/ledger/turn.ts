@@ -49,7 +49,7 @@ export async function wereRecorded(
   { index, eventId }: { readonly index: number; readonly eventId: string },
 ): Promise<boolean> {
   const client = await pool.connect()
-  let isBroken = true
+  let broken: Error | undefined
   try {
     await takeTurn(client, tenant)
     const { rows } = await client.query<{ held: boolean }>(
@@ -60,9 +60,11 @@ export async function wereRecorded(
     // it, is answered only when that one has both.
     await client.query(`select pg_logical_emit_message(true, 'procura', '')`)
     await client.query('commit')
-    isBroken = false
     return rows[0]?.held === true
+  } catch (error) {
+    broken = error as Error
+    throw error
   } finally {
-    client.release(isBroken)
+    client.release(broken)
   }
 }

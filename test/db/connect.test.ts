@@ -1,5 +1,6 @@
 import { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { type Breaker, createBreaker } from '../../src/db/breaker.ts'
 import { createPool, inTransaction, refuseUnsafeSettings, ROLES } from '../../src/db/connect.ts'
 import { comesTrue } from '../../src/db/embedded/processes.ts'
 import { freshDatabase } from '../pg/database.ts'
@@ -25,13 +26,20 @@ describe('a pool', () => {
     )
   })
 
-  it('has a limit on everything that could hang', async () => {
-    const { pool } = await freshDatabase()
-    const { rows } = await pool('procura_pdp').query(
-      `select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
-              current_setting('idle_in_transaction_session_timeout') as idle`,
-    )
-    expect(rows).toEqual([{ statement: '5s', lock: '3s', idle: '10s' }])
+  it('has a limit on everything that could hang, a tighter one where others wait', async () => {
+    const { url } = await freshDatabase()
+    const limits = async (breaker?: Breaker) => {
+      const pool = createPool({ url, role: 'procura_pdp', max: 1, ...(breaker && { breaker }) })
+      const { rows } = await pool.query<Record<string, string>>(
+        `select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
+                current_setting('idle_in_transaction_session_timeout') as idle`,
+      )
+      await pool.end()
+      return rows
+    }
+    expect(await limits()).toEqual([{ statement: '5s', lock: '3s', idle: '10s' }])
+    const serving = { statement: '2s', lock: '1500ms', idle: '5s' }
+    expect(await limits(createBreaker(url))).toEqual([serving])
   })
 
   it('reads an int8 as a number, and refuses one that a number cannot hold', async () => {

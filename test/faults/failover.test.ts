@@ -8,11 +8,11 @@ import { signedFor } from '../attack/two-brokers.ts'
 import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
 import { eventually } from '../scenario/house.ts'
 import { expectClearAnswers, expectSound } from './audit.ts'
-import { ANSWERED_MS, ASK, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
+import { ASK, one, outcomesOf, R_SECONDS, slowest, underLoad } from './load.ts'
 import { aStandbyOf, type Standby } from './standby.ts'
+import { ANSWERED_MS, INPUTS } from './surviving.ts'
 import { aFaultWorld, agentsAt, type FaultWorld } from './world.ts'
 
-const INPUTS = ['ledger', 'database', 'replay_store']
 const BODY = canonical(ASK.refund)
 
 /** An issuance takes its time, so that something can happen meanwhile. */

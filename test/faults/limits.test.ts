@@ -6,22 +6,13 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectClearAnswers, expectSound } from './audit.ts'
-import {
-  ANSWERED_MS,
-  ASK,
-  type Call,
-  one,
-  outcomesOf,
-  R_SECONDS,
-  slowest,
-  underLoad,
-} from './load.ts'
-import { agentsAt, aFaultyBroker, type FaultyBroker } from './world.ts'
+import { expectSound } from './audit.ts'
+import { ASK, type Call, one, outcomesOf } from './load.ts'
+import { survives } from './surviving.ts'
+import { aFaultyBroker, type FaultyBroker } from './world.ts'
 import { eventually } from '../scenario/house.ts'
 
 const CONNECTIONS = 48
-const INPUTS = ['ledger', 'database', 'replay_store']
 
 /** A disk of its own for the data, which only root can make. */
 const disk = mkdtempSync(join(tmpdir(), 'procura-disk-'))
@@ -44,21 +35,10 @@ afterAll(async () => {
   rmSync(disk, { recursive: true, force: true })
 })
 
-async function survives(fault: () => Promise<unknown>) {
-  const journal = await underLoad(await agentsAt(world.home, world.issuer), fault)
-  const { calls, recoveryMs } = journal
-  expectClearAnswers(calls, INPUTS)
-  expect(slowest(calls)).toBeLessThan(ANSWERED_MS)
-  expect(recoveryMs).toBeLessThan(R_SECONDS * 1000)
-  await eventually('being ready', async () => (await world.failing()) === null)
-  all.push(...calls)
-  return journal
-}
-
 describe('a broker whose database', () => {
   it('[F30] has no connection left says so, and goes on when there are some', async () => {
     const { postgres } = world
-    const { during } = await survives(async () => {
+    const { during } = await survives(world, all, async () => {
       const hogs = await takeAll(postgres.url)
       await pause(2000)
       await Promise.all(hogs.map((hog) => hog.end()))
@@ -70,7 +50,7 @@ describe('a broker whose database', () => {
     `[F30] has a full disk gives nothing out, and goes on when there is room${hasDisk ? '' : ' (needs root, to make a small disk)'}`,
     async () => {
       const filler = join(disk, 'filler')
-      const { during } = await survives(async () => {
+      const { during } = await survives(world, all, async () => {
         fill(filler)
         // Segments of the log that are there already are still written to; then it is over.
         await eventually('the disk being full', async () => (await world.failing()) !== null, 20)

@@ -133,6 +133,4 @@ export function outcomesOf(calls: readonly Call[]): Record<string, number> {
   return sums
 }
 
-/** Nobody waits longer than five seconds for a database that is silent; and half a one for the machine that asks. */
-export const ANSWERED_MS = 5500
 export const slowest = (calls: readonly Call[]) => Math.max(0, ...calls.map(({ ms }) => ms))

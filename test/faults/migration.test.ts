@@ -6,12 +6,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { expectedVersion, migrate } from '../../src/db/migrate.ts'
 import { MIGRATIONS } from '../pg/global.ts'
 import { startBroker } from '../scenario/broker.ts'
-import { eventually } from '../scenario/house.ts'
-import { expectClearAnswers, expectSound } from './audit.ts'
-import { type Call, outcomesOf, R_SECONDS, underLoad } from './load.ts'
-import { agentsAt, aFaultyBroker, type FaultyBroker } from './world.ts'
+import { expectSound } from './audit.ts'
+import type { Call } from './load.ts'
+import { survives } from './surviving.ts'
+import { aFaultyBroker, type FaultyBroker } from './world.ts'
 
-const INPUTS = ['ledger', 'database', 'replay_store']
 /** What a release may do to tables that the one before uses: it only adds. */
 const MORE = `
   create table procura.more (tenant text primary key);
@@ -39,16 +38,6 @@ function next(text: string): string {
   return folder
 }
 
-async function survives(change: () => Promise<unknown>) {
-  const journal = await underLoad(await agentsAt(world.home, world.issuer), change)
-  const { calls, recoveryMs } = journal
-  expectClearAnswers(calls, INPUTS)
-  expect(outcomesOf(calls)['active'], 'the positive control').toBeGreaterThan(15)
-  expect(recoveryMs).toBeLessThan(R_SECONDS * 1000)
-  await eventually('being ready', async () => (await world.failing()) === null)
-  all.push(...calls)
-}
-
 const tables = () =>
   world.postgres.query(
     `select table_name, column_name from information_schema.columns
@@ -57,7 +46,7 @@ const tables = () =>
 
 it('[F41] a migration that fails half-way has changed nothing, and a broker under load goes on', async () => {
   const before = await tables()
-  await survives(async () => {
+  await survives(world, all, async () => {
     const failing = migrate(world.postgres.url, { dir: next(HALF) })
     await expect(failing).rejects.toThrow('_more.sql failed, and changed nothing')
   })
@@ -69,7 +58,7 @@ it('[F41] the next one, run by three at once and again, is applied once; the bro
   const { postgres, env } = world
   const dir = next(MORE)
   expect(readdirSync(dir)).toHaveLength(readdirSync(MIGRATIONS).length + 1)
-  await survives(async () => {
+  await survives(world, all, async () => {
     const runs = await Promise.all([1, 2, 3].map(() => migrate(postgres.url, { dir })))
     expect(runs.flat()).toEqual([expectedVersion(dir)])
     expect(await migrate(postgres.url, { dir })).toEqual([])
@@ -77,7 +66,7 @@ it('[F41] the next one, run by three at once and again, is applied once; the bro
   expect(await tables()).toContainEqual({ table_name: 'lease', column_name: 'note' })
   // Whoever starts now must know what there is.
   await expect(startBroker(env)).rejects.toThrow('run a newer broker')
-  await survives(() => Promise.resolve())
+  await survives(world, all, () => Promise.resolve())
 }, 90_000)
 
 it('[I1, I2, I3, I7, I10] went through all that has lost and doubled nothing, and left nothing', async () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { CredentialAsk } from '../../src/client/client.ts'
 import { expectSound } from './audit.ts'
-import { ANSWERED_MS, ASK, type Call, one } from './load.ts'
+import { ASK, type Call, one } from './load.ts'
 import { aFaultyBroker, type FaultyBroker } from './world.ts'
 
 let world: FaultyBroker
@@ -37,7 +37,7 @@ describe.each(['reset', 'silence'] as const)('[F29] a commit whose answer is los
   it('of a decision: it is on record once, and whoever asks again gets one credential or a clear no', async () => {
     const { first, second, added } = await lose(/append_decided/, how)
     expect(['active', 'unavailable']).toContain(first.outcome)
-    expect(first.ms).toBeLessThan(ANSWERED_MS)
+    expect(first.ms).toBeLessThan(5000)
     expect(['idempotency_in_flight', 'idempotency_replayed', 'active']).toContain(second.outcome)
     expect(added.filter((type) => type === 'decision')).toHaveLength(1)
     expect(added.filter((type) => type === 'issuance').length).toBeLessThanOrEqual(1)
@@ -46,7 +46,7 @@ describe.each(['reset', 'silence'] as const)('[F29] a commit whose answer is los
   it('of an issuance: nobody gets the credential unless it is on record, and there is no second', async () => {
     const { first, second, added } = await lose(/append_issued/, how, ASK.count)
     expect(['active', 'unavailable']).toContain(first.outcome)
-    expect(first.ms).toBeLessThan(ANSWERED_MS)
+    expect(first.ms).toBeLessThan(5000)
     expect(added.filter((type) => type === 'decision')).toHaveLength(1)
     expect(added.filter((type) => type === 'issuance').length).toBeLessThanOrEqual(1)
     // The first one is what it was: told again without its secret, or over.

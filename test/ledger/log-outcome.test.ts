@@ -56,8 +56,8 @@ describe('[F29] a commit whose answer is lost', () => {
       const db = await freshDatabase()
       const [turns, works] = [{ begun: 0 }, { done: 0 }]
       const { pool: own, broken } = watched(db.pool('procura_cdp', 2))
-      const failed = coded(code)
-      const pool = between(losing(own, true, coded('EPROTO')), (query, asked) => {
+      const [first, failed] = [coded('EPROTO'), coded(code)]
+      const pool = between(losing(own, true, first), (query, asked) => {
         if (isBegin(asked[0]) && ++turns.begun === 2) throw failed
         return query(...asked)
       })
@@ -71,7 +71,7 @@ describe('[F29] a commit whose answer is lost', () => {
         expect(it).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
       expect([works.done, await count(db)]).toEqual([3, 3])
       // What decides whether the database is there is told why.
-      expect(broken).toEqual([failed])
+      expect(broken).toEqual([first, failed])
     },
   )
 
