@@ -115,7 +115,8 @@ function tell(socket: Duplex, code: ProblemCode, issuer: string): void {
 
 function codeOf({ code, rawPacket }: ClientError): ProblemCode {
   if (code !== 'HPE_HEADER_OVERFLOW') return 'malformed_request'
-  const endOfLine = rawPacket?.indexOf('\r\n') ?? 0
-  const isLongLine = endOfLine === -1 || endOfLine > URI_BYTES_MAX
+  const line = /^[A-Z]+ \/[^\r\n]*/.exec(rawPacket?.toString('latin1') ?? '')
+  // What overflows in a later packet than the first has no such line: mostly it is a header.
+  const isLongLine = line !== null && line[0].length > URI_BYTES_MAX
   return isLongLine ? 'uri_too_long' : 'headers_too_large'
 }
