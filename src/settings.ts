@@ -58,7 +58,7 @@ export const SETTINGS = {
   },
   PROCURA_PORT: {
     schema: port.default(PORT),
-    why: 'where to listen; 0 lets the system choose',
+    why: 'where to listen; 0: one that is free, from 10000 on',
     example: '8787',
   },
   PROCURA_DATA: {
