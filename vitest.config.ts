@@ -47,6 +47,7 @@ function project(name: string, own: Own) {
   const timeouts = {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // How long is waited, and not how long something may take: that is said where it is looked at.
     expect: { poll: { timeout: 10_000 } },
   }
   return { test: { name, setupFiles: ['test/setup.ts'], allowOnly: false, ...timeouts, ...own } }
@@ -59,7 +60,7 @@ function needsDatabase(file: string, seen = new Set<string>()): boolean {
   if (seen.has(file) || !file.includes('/test/') || !existsSync(file)) return false
   seen.add(file)
   const imports = readFileSync(file, 'utf8').matchAll(
-    /^(?:import|export|\}).* from '(\.[^']+\.ts)'$/gm,
+    /^(?:(?:import|export|\}).* from|import) '(\.[^']+\.ts)'$/gm,
   )
   return [...imports].some(([, path = '']) => needsDatabase(join(dirname(file), path), seen))
 }

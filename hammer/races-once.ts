@@ -107,6 +107,13 @@ function idOf(outcome: Outcome): string | null {
 async function useTwice(cast: Cast): Promise<Round> {
   const run = await newRun(cast, cast.kim, { ...REFUNDING, max_uses: 1 })
   if (run === null) return GIVEN_UP
+  // Under a consent that is used up nobody gets a session, who would be told just that.
+  const { actor, sponsor, client } = run
+  const opened = await cast.call({ op: 'session', actor, sponsor }, async () => {
+    await client.connect()
+    return {}
+  })
+  if (opened.kind !== 'done') return GIVEN_UP
   return oneOf(await copies(() => mint(cast, run, ASK)), 'budget_exhausted')
 }
 

@@ -1,12 +1,12 @@
 /** Two started brokers on one database behind one address, and what attacks on them share. */
 import { createHash, randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { textIn } from '../../src/cli/member.ts'
 import { Refused } from '../../src/client/errors.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { startBalancer } from '../scenario/balancer.ts'
-import { startBroker } from '../scenario/broker.ts'
 import { aHouse, callers, REFUND, type Run } from '../scenario/house.ts'
+import { startReplicas } from '../scenario/replicas.ts'
 import { aSplit, startSplit } from '../scenario/two-processes.ts'
 
 export type TwoBrokers = Awaited<ReturnType<typeof twoBrokers>>
@@ -17,11 +17,7 @@ export async function twoBrokers() {
   const shop = { url: target.url, database: target.name, ending: target.role('') }
   const home = await aHouse({ databaseUrl: database.url, shop })
   const own = { PROCURA_ISSUER: balancer.origin, PROCURA_REQUESTS_PER_SECOND: '5000' }
-  const env = { ...home.env, ...own }
-  const brokers = await Promise.all([
-    startBroker(env),
-    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
-  ])
+  const brokers = await startReplicas(home, { ...home.env, ...own })
   balancer.to(...brokers.map(({ port }) => port))
   const issuer = balancer.origin
   return { database, home, brokers, issuer, by: callers(home, issuer) }
@@ -55,6 +51,20 @@ export function tally(list: readonly string[]): Record<string, number> {
 export async function outcomes(attempts: readonly Promise<unknown>[]) {
   const settled = await Promise.allSettled(attempts)
   return tally(settled.map((it) => (it.status === 'fulfilled' ? 'done' : codeOf(it.reason))))
+}
+
+/** What a caller gets who is told that it cannot be done now, and asks again, for fifteen seconds. */
+export async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 15_000
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isOutage = /^(temporarily_)?unavailable$/.test(codeOf(error))
+      if (!isOutage || performance.now() > deadline) throw error
+      await pause(100)
+    }
+  }
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')

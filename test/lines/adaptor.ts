@@ -3,6 +3,7 @@
  * whatever a line wants changed in it; nothing here judges an answer.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { PEOPLE, type PersonName } from '../../src/cli/dev/issuer.ts'
 import { canonical, type JsonObject } from '../../src/domain/json.ts'
 import { aHolder, type Holder } from '../identity/signing.ts'
@@ -168,14 +169,15 @@ export function createAdaptor(options: AdaptorOptions) {
     asBearer(call.token ?? SA(), 'POST', '/access/v1/evaluation', { body, ...call })
 
   /** Registers an agent of this sponsor, with a consent that lasts an hour. */
-  async function anAgent({ sponsor = 'kim', kind = 'own', terms = REFUNDING }: AgentWanted = {}) {
+  async function anAgent({ sponsor = 'kim', token = PT(sponsor), ...more }: AgentWanted = {}) {
+    const { kind = 'own', terms = REFUNDING } = more
     const subject = `run-${randomUUID().slice(0, 8)}`
     const signer = { own: aHolder(), oidc: options.keys.ci, spiffe: options.keys.spire }[kind]
-    const token = PT(sponsor)
     const workload = workloadOf(kind, subject, signer)
-    const id = memberOf(await AG({ name: subject, workload }, { token }), 'id')
+    const named = { name: subject, workload }
+    const id = memberOf(await needed(() => AG(named, { token })), 'id')
     const consent = { agent_id: id, expires_at: inOneHour(), max_uses: 1000, ...terms }
-    const given = await CO(consent, { token })
+    const given = await needed(() => CO(consent, { token }))
     const called = kind === 'own' ? id : subject
     const agent: Agent = {
       ...{ id, kind, subject: called, signer, key: aHolder(), sponsor },
@@ -192,6 +194,8 @@ export function createAdaptor(options: AdaptorOptions) {
 
 export interface AgentWanted {
   readonly sponsor?: PersonName
+  /** The sponsor's, where that is a person whom no other line knows. */
+  readonly token?: string
   readonly kind?: Kind
   readonly terms?: JsonObject
 }
@@ -249,6 +253,18 @@ function createTokens({ issuer, keys, nonce }: AdaptorOptions) {
     SA: (changed?: Forged, service?: string) => forge(validSA(service), changed),
   }
 }
+
+/** Where nothing could go on without it: who is told that it cannot be done now asks again. */
+export async function needed(ask: () => Promise<Answer>): Promise<Answer> {
+  const deadline = performance.now() + NEEDED_MS
+  for (;;) {
+    const answer = await ask()
+    if (answer.status !== 503 || performance.now() > deadline) return answer
+    process.stdout.write(`  asked for again: ${answer.text}\n`)
+    await pause(250)
+  }
+}
+const NEEDED_MS = 10_000
 
 /** A text member of an answer that must have it. */
 export function memberOf({ body, text, status }: Answer, name: string): string {

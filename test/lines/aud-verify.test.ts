@@ -206,7 +206,7 @@ describe('what is no export', () => {
 })
 
 it(
-  '[AUD-19] a long log is checked in a small multiple of what it takes to read it, in less than 300 MB',
+  '[AUD-19] a long log is checked at the rate of a million entries a minute, in less than 300 MB',
   { timeout: 120_000 },
   async () => {
     const entries = 60_000
@@ -215,10 +215,10 @@ it(
     const seen = JSON.parse(stdout) as Seen
     expect(seen.entries).toBe(entries)
     expect(seen.rssMb).toBeLessThan(300)
-    // Three to five times. How long a million take is a question to one machine: that file, by hand.
-    expect(seen.cpuSeconds / seen.readingCpuSeconds).toBeLessThan(8)
-    // A million a minute, on a machine that has three times as long for it.
-    expect(seen.cpuSeconds).toBeLessThan((3 * 60 * entries) / 1_000_000)
+    // Of the processor, start and all: what else runs on the machine is no matter of the verifier's.
+    expect(seen.cpuSeconds).toBeLessThan(entries / 10_000)
+    // And on a machine of any speed: two to three times what Node takes to read and hash these lines.
+    expect(seen.cpuSeconds / seen.readingCpuSeconds).toBeLessThan(5)
   },
 )
 type Seen = Record<'entries' | 'cpuSeconds' | 'readingCpuSeconds' | 'rssMb', number>

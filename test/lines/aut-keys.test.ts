@@ -157,6 +157,7 @@ line(
     }
     await w.accepted(attest(w, 'plain'), 200)
   },
+  { isOnce: true },
 )
 
 line(
@@ -178,5 +179,5 @@ line(
     await w.accepted(attest(w, 'turning'), 200)
     expect(canaryHits).toBe(0)
   },
-  { timeout: 90_000 },
+  { timeout: 90_000, isOnce: true },
 )

@@ -37,7 +37,7 @@ line(
       expect(meanwhile.statuses).toEqual(new Set(['200']))
       return { before, meanwhile }
     }
-    await expectNoSlower(1.5, besideGreedyOnes)
+    await expectNoSlower(w, 1.5, besideGreedyOnes)
     await pause(1500) // The control's sponsor is the same.
   },
   { isCounted: false, timeout: 150_000 },

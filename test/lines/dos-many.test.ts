@@ -1,15 +1,27 @@
 /** Very many of one caller's: waits, keys, proofs, questions. Each has a bound, and what is kept is pruned. */
+import { randomUUID } from 'node:crypto'
 import { Client } from 'pg'
 import { expect } from 'vitest'
+import { inBatches } from '../pg/batches.ts'
 import { REFUND } from '../scenario/house.ts'
 import { BODY, memberOf } from './adaptor.ts'
-import { twoBrokers } from './house.ts'
+import { twoBrokers, type World } from './house.ts'
 import type { Answer } from './wire.ts'
-import { inBatches } from '../pg/batches.ts'
 
 const { line } = twoBrokers({ env: { PROCURA_CALLER_REQUESTS_PER_SECOND: '10000' } })
 const slow = { timeout: 90_000 }
 const patient = { timeout: 15_000 }
+
+/** A hundred thousand. */
+const pileUpProofs = (w: World, { prefix, life }: { prefix: string; life: string }) =>
+  inBatches(100_000, (from, to) =>
+    w.database.query(
+      `insert into procura.used_proof (tenant, key, expires_at)
+       select 'main', $3 || n, clock_timestamp() + $4::interval
+       from generate_series($1::int, $2) as n`,
+      [from, to, prefix, life],
+    ),
+  )
 
 const tally = (answers: readonly Answer[]) => {
   const sums: Record<string, number> = {}
@@ -63,14 +75,7 @@ line(
     if (last) await w.refused(last, { status: 429, code: 'rate_limited' })
     await w.accepted(w.CR(agent, { st }))
 
-    await inBatches(100_000, (from, to) =>
-      w.database.query(
-        `insert into procura.used_proof (tenant, key, expires_at)
-       select 'main', 'old-' || n, clock_timestamp() - interval '1 hour'
-       from generate_series($1::int, $2) as n`,
-        [from, to],
-      ),
-    )
+    await pileUpProofs(w, { prefix: 'old-', life: '-1 hour' })
     const left = async () => {
       const [row] = await w.database.query<{ n: number }>(
         "select count(*)::int as n from procura.used_proof where key like 'old-%'",
@@ -94,14 +99,7 @@ const QUERIES = [
 line(
   '[DOS-12] no table that a caller can fill is read from end to end',
   async (w) => {
-    await inBatches(100_000, (from, to) =>
-      w.database.query(
-        `insert into procura.used_proof (tenant, key, expires_at)
-       select 'main', 'k' || n, clock_timestamp() + interval '1 hour'
-       from generate_series($1::int, $2) as n`,
-        [from, to],
-      ),
-    )
+    await pileUpProofs(w, { prefix: randomUUID(), life: '1 hour' })
     const client = new Client({ connectionString: w.database.url })
     await client.connect()
     // Small tables are read whole because that is cheapest: what counts is that nothing has to be.

@@ -9,6 +9,8 @@ import { type Agent, BODY } from './adaptor.ts'
 import { forgeProof } from './forging.ts'
 import { isDecidingQuickly } from './deciding-quickly.ts'
 import type { World } from './house.ts'
+import { checkHeld, HELD_MS_MAX } from './held.ts'
+import { metered } from './metering.ts'
 import type { Answer } from './wire.ts'
 
 export interface Flood {
@@ -88,20 +90,36 @@ export async function afterTheStart(w: World): Promise<void> {
 }
 
 /**
- * Nobody else gets their answers `times` slower, in the middle or at the slow end. Looked at up to three
- * times: what is slow is slow every time, and a machine that was busy with something else is not.
+ * Nobody else gets their answers `times` slower, in the middle or at the slow end, and no turn of a
+ * broker's loop is a long one. Looked at up to three times: what is slow is slow every time, and a machine
+ * that was busy with something else is not.
  */
-export async function expectNoSlower(times: number, look: () => Promise<Compared>): Promise<void> {
+export async function expectNoSlower(
+  { brokers }: Pick<World, 'brokers'>,
+  times: number,
+  look: () => Promise<Compared>,
+): Promise<void> {
   const told: string[] = []
   while (told.length < LOOKS_MAX) {
+    // Not by the look, which has not begun: by what came before it.
+    checkHeld(await heldMsOf(brokers))
     const { before, meanwhile } = await look()
+    const heldMs = await heldMsOf(brokers)
     const isQuick = (['p50', 'p99'] as const).every(
       (of) => meanwhile[of] < before[of] * times + NOISE_MS,
     )
-    if (isQuick) return
-    told.push(`${shown(before)} before, ${shown(meanwhile)} meanwhile`)
+    if (isQuick && heldMs < HELD_MS_MAX) return
+    told.push(
+      `${shown(before)} before, ${shown(meanwhile)} meanwhile, one turn ${String(heldMs)} ms`,
+    )
   }
-  expect.fail(`${String(times)} times slower each time: ${told.join('; ')}`)
+  expect.fail(`${String(times)} times slower, or held, each time: ${told.join('; ')}`)
+}
+
+/** The longest turn since this was last asked. */
+async function heldMsOf(brokers: World['brokers']): Promise<number> {
+  const turns = await Promise.all(brokers.map(metered))
+  return Math.max(...turns.map(({ heldMs }) => heldMs))
 }
 
 interface Compared {

@@ -60,7 +60,7 @@ describe('a set that comes into force', () => {
     '[POL-11] [AC-08] decides everywhere within two seconds, and each decision cites one set',
     async (w) => {
       // The cases beside the policies expect refunds, and a set that answers otherwise is refused.
-      await published(w, 'payments.test.yaml', '[]')
+      const cases = await published(w, 'payments.test.yaml', '[]')
       const [from, v1] = [(await leavesOf(w, ['decision'])).length, await setAt(w, 0)]
       const agents = await Promise.all(Array.from({ length: CALLERS }, () => w.anAgent()))
       const end = new AbortController()
@@ -79,6 +79,7 @@ describe('a set that comes into force', () => {
       await Promise.all(calling)
       const v2 = await setAt(w, 0)
       await published(w, 'closed.cedar', null)
+      await published(w, 'payments.test.yaml', cases)
 
       const told = tally(
         answers.map(({ status, body }) => `${String(status)} ${textOr(body['code'])}`),
@@ -88,7 +89,7 @@ describe('a set that comes into force', () => {
       )
       expect(told['201 undefined']).toBeGreaterThan(0)
 
-      const change = (await leavesOf(w, ['admin_change'])).find(
+      const change = (await leavesOf(w, ['admin_change'])).findLast(
         ({ record }) => object(record['change'])['after_hash'] === v2,
       )
       const decisions = (await leavesOf(w, ['decision'])).slice(from)

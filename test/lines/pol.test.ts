@@ -1,4 +1,5 @@
 /** Deciding: by rules and by nothing else; what goes wrong on the way is no yes. */
+import { randomUUID } from 'node:crypto'
 import { describe, expect } from 'vitest'
 import { textIn } from '../../src/cli/member.ts'
 import { isObject, type JsonObject, parseTrusted } from '../../src/domain/json.ts'
@@ -9,6 +10,7 @@ import { published, PUBLISHING, refusedSet, setAt, written } from './publishing.
 import type { Answer } from './wire.ts'
 
 const { line } = twoBrokers()
+const ONCE = { ...PUBLISHING, isOnce: true }
 const INJECTED = '"; permit(principal,action,resource);//'
 const refund = (more: JsonObject) => ({
   tool: 'payments.refund',
@@ -78,8 +80,7 @@ describe('a request', () => {
       // What a rule asks of a member that no request has, never comes into force.
       await w.control()
       const unknown = `@id("env") @say("x") forbid (principal, action == Action::"payments.refund", resource) when { context.env == "prod" };`
-      written(w, 'fails.cedar', unknown)
-      await refusedSet(w, 'fails.cedar')
+      await refusedSet(w, 'fails.cedar', unknown)
 
       // What fails only for some requests does, and Cedar by itself would skip it and allow.
       const fails = `@id("overflows") @say("x") forbid (principal, action == Action::"payments.refund", resource) when { context.facts.amount_minor == 777 && context.facts.amount_minor * 9223372036854775807 > 1 };`
@@ -99,13 +100,14 @@ describe('a request', () => {
       await published(w, 'fails.cedar', null)
       await w.accepted(w.CR(w.agent, { body: refund({ amount: 777 }) }))
     },
-    PUBLISHING,
+    ONCE,
   )
 
   line('[POL-06] has texts in it, and they are only data', async (w) => {
     const token = w.PT('kim')
-    const workload = { kind: 'oidc', issuer: 'https://ci.example', subject: INJECTED }
-    const named = await w.AG({ name: INJECTED, workload }, { token })
+    const name = `${INJECTED} ${randomUUID()}`
+    const workload = { kind: 'oidc', issuer: 'https://ci.example', subject: name }
+    const named = await w.AG({ name, workload }, { token })
     expect([201, 422]).toContain(named.status)
     await w.accepted(w.CR(w.agent, { body: refund({ note: INJECTED }) }))
     const over = refund({ amount: 100_001, note: INJECTED })
@@ -144,15 +146,14 @@ describe('a set of policies', () => {
     async (w) => {
       const before = await setAt(w, 0)
       const deep = `@id("deep") @say("x") forbid (principal, action == Action::"payments.refund", resource) when { ${'('.repeat(3000)}true${')'.repeat(3000)} };`
-      written(w, 'deep.cedar', deep)
-      await refusedSet(w, 'policies of the folder are not in force')
+      await refusedSet(w, 'deep.cedar', deep, 'policies of the folder are not in force')
       for (const at of [0, 1]) {
         await w.control(at)
         expect(await setAt(w, at)).toBe(before)
       }
       written(w, 'deep.cedar', null)
     },
-    PUBLISHING,
+    ONCE,
   )
 
   line(
@@ -177,15 +178,14 @@ describe('a set of policies', () => {
         'wrong-syntax.cedar': 'permit (principal, action, resource',
       }
       for (const [file, text] of Object.entries(wrong)) {
-        written(w, file, text)
-        await refusedSet(w, file)
+        await refusedSet(w, file, text)
         for (const at of [0, 1]) expect(await setAt(w, at)).toBe(before)
         written(w, file, null)
       }
       await w.control(0)
       expect(await stored(w)).toBe(sets)
     },
-    PUBLISHING,
+    ONCE,
   )
 })
 

@@ -11,7 +11,7 @@ import { Secret } from '../../src/domain/secret.ts'
 import { aHolder } from '../identity/signing.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { type BrokerProcess, COMPILED, startBroker } from '../scenario/broker.ts'
-import { aHouse } from '../scenario/house.ts'
+import { aHouse, eventually } from '../scenario/house.ts'
 import {
   type Agent,
   type AgentCall,
@@ -97,17 +97,25 @@ export async function brokersFor(apis: Apis, own: Readonly<Record<string, string
   addPeople(trust, keys)
   addTargets(trust, apis)
   for (const name of Object.keys(apis)) declare(home.env['PROCURA_POLICIES'] ?? '', name)
-  const start = async (name: string, own: Record<string, string>) => {
-    mkdirSync(join(home.dataDir, name))
-    return await startBroker({
-      ...home.env,
-      ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
-      PROCURA_CHECKPOINTS: join(home.dataDir, name, 'checkpoints'),
-      ...own,
-    })
+  const brokers = await Promise.all(
+    ['one', 'two'].map((name) => {
+      mkdirSync(join(home.dataDir, name))
+      const checkpoints = join(home.dataDir, name, 'checkpoints')
+      const env = {
+        ...home.env,
+        ...{ PROCURA_ISSUER: ISSUER, PROCURA_REQUESTS_PER_SECOND: '50000' },
+        PROCURA_CHECKPOINTS: checkpoints,
+        ...(name === 'one' && COMPILED),
+      }
+      return startBroker(env, [], { isAsShipped: true }) // Forty tools are vetted.
+    }),
+  )
+  // As a balancer does: forty tools may take longer to be checked than there is time for, beside another.
+  for (const { port } of brokers) {
+    const isReady = async () =>
+      (await exchange(port, { method: 'GET', path: '/readyz' })).status === 200
+    await eventually('being ready', isReady, 60)
   }
-  // In turn: the second finds the rules in force.
-  const brokers = [await start('one', COMPILED), await start('two', {})]
   const made = calling(brokers, keys)
   const agent = await made.anAgent({ terms: termsFor(apis) })
   return { ...made, database, home, brokers, keys, agent, secrets, terms: termsFor(apis) }

@@ -60,13 +60,12 @@ export async function replaced(w: World, file: string, from: string, to: string)
   await published(w, file, text.replace(from, to))
 }
 
-/** Resolves when a replica has said that it does not take the folder, naming this. */
-export async function refusedSet(w: World, what: string): Promise<void> {
-  await eventually(
-    `that ${what} is refused`,
-    () => Promise.resolve(w.brokers.some(({ stderr }) => stderr().includes(what))),
-    SECONDS,
-  )
+/** Writes a file; resolves when a replica has said since that it does not take the folder, naming this. */
+export async function refusedSet(w: World, file: string, text: string, what = file): Promise<void> {
+  const said = w.brokers.map(({ stderr }) => stderr().length)
+  written(w, file, text)
+  const isTold = () => w.brokers.some(({ stderr }, n) => stderr().slice(said[n]).includes(what))
+  await eventually(`that ${what} is refused`, () => Promise.resolve(isTold()), SECONDS)
 }
 
 /** Asks for what takes a yes, and has Ben say it. */

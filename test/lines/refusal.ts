@@ -44,11 +44,16 @@ export function checkRefusal(answer: Answer, refusal: Refusal): void {
   expect(isQuoted, 'a signature that was sent is told back').toBe(false)
 }
 
+/** What a person agreed to is kept as it was signed, for it opens nothing. */
+const EVIDENCE = /"typ":"(?:consent|approval)\+jwt"/
+
 /** The signatures of the tokens that came with a call: enough to know a token by. */
 export function signaturesIn({ sent }: Pick<Answer, 'sent'>): string[] {
   const { headers = [], body = '' } = sent
   const texts = [...headers.map(([, value]) => value), Buffer.from(body).toString('latin1')]
-  return [...texts.join(' ').matchAll(/eyJ[\w-]+\.[\w-]+\.([\w-]{40,})/g)].map(([, it]) => it ?? '')
+  return [...texts.join(' ').matchAll(/(eyJ[\w-]+)\.[\w-]+\.([\w-]{40,})/g)]
+    .filter(([, header = '']) => !EVIDENCE.test(Buffer.from(header, 'base64url').toString()))
+    .map(([, , signature = '']) => signature)
 }
 
 /** The one line that the broker wrote of this call. */

@@ -25,7 +25,7 @@ function namedIn(files: readonly string[]): Set<string> {
 
 describe('the catalogue of lines', () => {
   const all = new Set<string>(Object.keys(LINES))
-  const here = namedIn(globSync('lines/*.test.ts', { cwd: TESTS }))
+  const here = namedIn(globSync('lines/*.{test,lines}.ts', { cwd: TESTS }))
   const missing = NOT_BUILT.map(({ id }) => id)
 
   it('has each line held by a test, or waiting for a part with a name, and never both', () => {
@@ -43,6 +43,21 @@ describe('the catalogue of lines', () => {
     const groups = new Set([...all].map((id) => id.slice(0, 3)))
     const unknown = [...here].filter((id) => groups.has(id.slice(0, 3)) && !all.has(id))
     expect(unknown).toEqual([])
+  })
+
+  it('has every module of lines brought in by one file of tests', () => {
+    const tests = globSync('lines/*.test.ts', { cwd: TESTS })
+    const imported = tests.flatMap((file) =>
+      [...readFileSync(join(TESTS, file), 'utf8').matchAll(/^import '\.\/(.+\.lines\.ts)'$/gm)].map(
+        ([, module]) => `lines/${String(module)}`,
+      ),
+    )
+    const modules = globSync('lines/*.lines.ts', { cwd: TESTS })
+    expect(imported.toSorted()).toEqual(modules.toSorted())
+    const own = modules.filter((file) =>
+      readFileSync(join(TESTS, file), 'utf8').includes('twoBrokers'),
+    )
+    expect(own, 'with brokers of its own').toEqual([])
   })
 
   it('says where a line is held elsewhere, and a test is there', () => {

@@ -12,6 +12,20 @@ export const FZ = (w: World, scope: JsonObject, { as = 'lee', at = 0, state = 'f
     ...{ body: { scope, state, cause: 'operator_action', reason: 'a drill' }, at },
   })
 
+/** Freezes it at one replica, and lifts that at the other, whatever comes of the work: other lines go on there. */
+export async function whileFrozen(
+  w: World,
+  scope: JsonObject,
+  work: (frozen: JsonObject) => Promise<void>,
+): Promise<void> {
+  const { body } = await w.accepted(FZ(w, scope))
+  try {
+    await work(body)
+  } finally {
+    await w.accepted(FZ(w, scope, { state: 'lifted', at: 1 }))
+  }
+}
+
 export const tokenIn = ({ body }: { body: JsonObject }): string => {
   const { credential } = body
   const token = isObject(credential ?? null) ? (credential as JsonObject)['token'] : null

@@ -19,7 +19,7 @@ export interface WorldOptions {
   /** More issuers of workload tokens, as in a trust file. */
   readonly workloads?: readonly object[]
   readonly env?: Readonly<Record<string, string>>
-  /** Others call too, whose answers are not counted here: so often that both run as they do at work. */
+  /** Others call too, whose answers are not counted here. */
   readonly isFlooded?: boolean
 }
 
@@ -31,17 +31,11 @@ export async function startTwo({ workloads = [], env = {}, isFlooded = false }: 
   const home = await aHouse({ databaseUrl: database.url, shop })
   const keys = someKeys()
   writeTrust(home.env['PROCURA_TRUST'] ?? '', keys, workloads)
-  const start = (name: string, own: WorldOptions['env']) =>
-    startOne(home, name, { isLongLived: isFlooded, env: { ...own, ...env } })
-  // Of two that are not flooded one decides as it does at work, the other by Cedar alone.
+  const start = (name: string, own: WorldOptions['env']) => startOne(home, name, { ...own, ...env })
+  // Of two that are not flooded one goes by compiled rules, as at work, the other by Cedar alone.
   const other = isFlooded ? COMPILED : {}
-  // In turn: the second finds the rules in force. Both at once would each publish them, and one be behind.
-  const brokers: [Replica, Replica] = [await start('one', COMPILED), await start('two', other)]
+  const brokers = await Promise.all([start('one', COMPILED), start('two', other)])
   return { database, target, home, keys, brokers }
-}
-
-interface Own extends Pick<WorldOptions, 'env'> {
-  readonly isLongLived: boolean
 }
 
 export interface Replica extends BrokerProcess {
@@ -51,7 +45,7 @@ export interface Replica extends BrokerProcess {
 async function startOne(
   home: Awaited<ReturnType<typeof aHouse>>,
   name: string,
-  { env, isLongLived }: Own,
+  env: WorldOptions['env'],
 ): Promise<Replica> {
   const folder = join(home.dataDir, name)
   mkdirSync(folder)
@@ -63,7 +57,8 @@ async function startOne(
     ...{ NODE_OPTIONS: `--import ${METER} ${LOCKED}`, LINES_METER: meter },
     ...env,
   }
-  const broker = await startBroker(settings, [], { isLongLived })
+  // What they cost is looked at: they run as they do at work, but for who looks at them doing it.
+  const broker = await startBroker(settings, [], { isAsShipped: true })
   return { ...broker, meter }
 }
 

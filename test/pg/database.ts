@@ -60,6 +60,10 @@ export async function freshTarget(): Promise<TestTarget> {
   const { url, name, drop } = await create('template template0')
   const suffix = `_${name.slice(-8)}`
   const owner = new Pool({ connectionString: url, max: 2 })
+  // The database may be dropped before they have said goodbye: `end` does not wait for that.
+  owner.on('error', (error) => {
+    if (!owner.ending) throw error
+  })
   return {
     url,
     name,

@@ -1,4 +1,4 @@
-/** Brokers as they run at work: processes of their own, configured by the environment, asked over HTTP. */
+/** Brokers, each a process of its own, configured by the environment, asked over HTTP. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ const START_SECONDS = 55
 const SHORT_LIVED = ['--liftoff-only']
 /** Cedar alone decides, unless it is said otherwise: to hold compiled rules against it takes as much again. */
 const BY_CEDAR = { PROCURA_POLICY_EVALUATOR: 'wasm' }
-/** As it is at work. No answer tells who decided it. */
+/** As at work, but for V8's second tier. No answer tells who decided it. */
 export const COMPILED = { PROCURA_POLICY_EVALUATOR: 'compiled' }
 
 export interface Process {
@@ -36,7 +36,7 @@ const running = new Set<ChildProcess>()
 
 interface StartOptions {
   /** As it runs at work, where what it costs to make it quick is soon earned. */
-  readonly isLongLived?: boolean
+  readonly isAsShipped?: boolean
 }
 
 /** Starts a command that goes on running; resolves when a line of its output matches. */
@@ -44,9 +44,9 @@ export async function start(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   ready: RegExp,
-  { isLongLived = false }: StartOptions = {},
+  { isAsShipped = false }: StartOptions = {},
 ): Promise<Process & { readonly match: RegExpExecArray }> {
-  const child = spawn(process.execPath, [...(isLongLived ? [] : SHORT_LIVED), MAIN, ...args], {
+  const child = spawn(process.execPath, [...(isAsShipped ? [] : SHORT_LIVED), MAIN, ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -66,7 +66,7 @@ export async function start(
     const isOver = child.exitCode !== null || child.signalCode !== null
     if (isOver || performance.now() > deadline) {
       child.kill('SIGKILL')
-      await ended // What it said last may be read after its exit.
+      await Promise.race([ended, pause(1000)]) // What it said last may be read after its exit.
       throw new Error(`procura ${args.join(' ')} did not start: ${stderr()}${stdout()}`)
     }
     await pause(20)

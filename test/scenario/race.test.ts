@@ -9,8 +9,8 @@ import { vkeyOf } from '../../src/ledger/checkpoint.ts'
 import { verifyLedger } from '../../src/ledger/verify.ts'
 import { freshDatabase, freshTarget } from '../pg/database.ts'
 import { startBalancer } from './balancer.ts'
-import { startBroker } from './broker.ts'
 import { aHouse, aRun, callers, eventually, REFUND, REFUNDING } from './house.ts'
+import { startReplicas } from './replicas.ts'
 import type { Place } from './shapes.ts'
 import { aSplit, startSplit } from './two-processes.ts'
 
@@ -19,11 +19,7 @@ const CALLS = 50
 /** Two replicas behind a balancer. */
 async function twoBrokers({ home }: Place) {
   const balancer = await startBalancer()
-  const env = { ...home.env, PROCURA_ISSUER: balancer.origin }
-  const brokers = await Promise.all([
-    startBroker(env),
-    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
-  ])
+  const brokers = await startReplicas(home, { ...home.env, PROCURA_ISSUER: balancer.origin })
   balancer.to(...brokers.map(({ port }) => port))
   expect(brokers.map(({ issuer }) => issuer)).toEqual([balancer.origin, balancer.origin])
   return { issuer: balancer.origin, given: () => balancer.given() }

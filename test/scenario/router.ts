@@ -19,7 +19,8 @@ const servers: Server[] = []
 export async function startRouter(): Promise<Router> {
   let upstream: Parameters<Router['to']>[0] = { pdp: 0, cdps: [] }
   let turn = 0
-  const server = createServer((req, res) => {
+  // Answers pass with what the brokers say of connections: ours are kept for longer than that.
+  const server = createServer({ keepAliveTimeout: 70_000 }, (req, res) => {
     const [path = ''] = (req.url ?? '').split('?')
     turn += 1
     const cdp = upstream.cdps[turn % upstream.cdps.length] ?? 0

@@ -1,6 +1,6 @@
 /** The shapes that one broker can have. What is promised is promised of each. */
 import type { TestDatabase } from '../pg/database.ts'
-import { type BrokerProcess, startBroker } from './broker.ts'
+import { type BrokerProcess, COMPILED, startBroker } from './broker.ts'
 import type { House } from './house.ts'
 import { aSplit, startSplit } from './two-processes.ts'
 
@@ -23,8 +23,9 @@ export const SHAPES: readonly Shape[] = [
   {
     shape: 'one process',
     async start({ home }, env = {}) {
-      const broker = await startBroker({ ...home.env, ...env })
-      const again = { ...home.env, ...env, PROCURA_PORT: String(broker.port) }
+      const own = { ...home.env, ...COMPILED, ...env }
+      const broker = await startBroker(own)
+      const again = { ...own, PROCURA_PORT: String(broker.port) }
       return { ...broker, again: () => startBroker(again) }
     },
   },

@@ -7,8 +7,8 @@ import { sha256 } from '../../src/domain/digest.ts'
 import { canonical, type JsonObject } from '../../src/domain/json.ts'
 import { seenOf } from './alike.ts'
 import { startBalancer } from './balancer.ts'
-import { type BrokerProcess, startBroker } from './broker.ts'
 import type { Run } from './house.ts'
+import { startReplicas } from './replicas.ts'
 import type { Place } from './shapes.ts'
 import { aSplit, startSplit } from './two-processes.ts'
 
@@ -24,11 +24,7 @@ export interface Setting {
 /** Two replicas on one database. */
 export async function twoBrokers({ home }: Place): Promise<Setting> {
   const balancer = await startBalancer()
-  const env = { ...home.env, PROCURA_ISSUER: balancer.origin }
-  const brokers: BrokerProcess[] = await Promise.all([
-    startBroker(env),
-    startBroker({ ...env, PROCURA_CHECKPOINTS: join(home.dataDir, 'checkpoints-2') }),
-  ])
+  const brokers = await startReplicas(home, { ...home.env, PROCURA_ISSUER: balancer.origin })
   const doors = brokers.map(({ port }) => port)
   balancer.to(...doors)
   const stderr = () => brokers.map((it) => it.stderr() + it.stdout()).join('')

@@ -1,13 +1,13 @@
 /** Running totals down a chain: siblings share what stands above them, on any replica. */
+import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { REFUND } from '../scenario/house.ts'
-import { type Agent, memberOf } from './adaptor.ts'
+import { type Agent, memberOf, needed } from './adaptor.ts'
 import { chainsOf, type Held } from './chains.ts'
-import { twoBrokers, type World } from './house.ts'
-import type { Answer } from './wire.ts'
-
-const { line } = twoBrokers()
+import type { World } from './house.ts'
+import { line } from './pair.ts'
+import type { Answer, HeaderLine } from './wire.ts'
 
 const AMOUNT = 'payments.refund#args.amount'
 const LONG = { timeout: 120_000, isCounted: false }
@@ -35,7 +35,10 @@ async function workers(w: World, root: Held, count: number, bounds: JsonObject[]
   )
 }
 
-/** All at once, over both replicas, by whoever it is each time. */
+/**
+ * All at once, over both replicas, by whoever it is each time. What could not be done then is asked for
+ * again, as the same request: nothing is spent on it twice.
+ */
 async function calls(
   w: World,
   who: readonly { readonly agent: Agent; readonly st: string }[],
@@ -44,7 +47,9 @@ async function calls(
   const asked = Array.from({ length: count }, (_, n) => {
     const one = who[n % who.length]
     if (one === undefined) throw new Error('nobody to ask')
-    return w.CR(one.agent, { st: one.st, at: Math.floor(n / who.length) % 2, body })
+    const at = Math.floor(n / who.length) % 2
+    const headers: HeaderLine[] = [['Idempotency-Key', randomUUID()]]
+    return needed(() => w.CR(one.agent, { st: one.st, at, body, headers }))
   })
   return await Promise.all(asked)
 }

@@ -2,10 +2,10 @@
 import { expect } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { REFUND } from '../scenario/house.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 import type { Answer } from './wire.ts'
 
-const { line } = twoBrokers()
 const REQUESTS = 1000
 const AT_ONCE = 10
 const SEED = 20261121
@@ -81,6 +81,12 @@ function verdictOf({ status, body }: Answer): string {
   return `${String(as)} ${String(code)}`
 }
 
+/** What is used, and what was given back meanwhile: what nobody used of a lease that ended. */
+const SPENT = `select
+  (select coalesce(sum(used), 0) from procura.budget where account = any($1::text[]) and key = 'calls')
+  + (select coalesce(sum(amount), 0) from procura.spent
+     where refunded and account = any($1::text[]) and key = 'calls') as n`
+
 async function countOf(w: World, text: string, params: unknown[] = []): Promise<number> {
   const [row] = await w.database.query<{ n: string }>(text, params)
   return Number(row?.n)
@@ -130,9 +136,9 @@ line(
       expect([...seen.keys()]).toContain(verdict)
     }
     const consents = agents.map(({ consent }) => consent)
-    const used = `select coalesce(sum(used), 0) as n from procura.budget where account = any($1::text[]) and key = 'calls'`
-    expect(await countOf(w, used, [consents])).toBe(issued)
-    expect(await countOf(w, 'select count(*) as n from procura.approval')).toBe(opened.size)
+    expect(await countOf(w, SPENT, [consents])).toBe(issued)
+    const asked = 'select count(*) as n from procura.approval where consent = any($1::text[])'
+    expect(await countOf(w, asked, [consents])).toBe(opened.size)
   },
   { timeout: 180_000 },
 )

@@ -17,9 +17,9 @@ import {
   SESSION,
   WORKLOADS,
 } from './faces.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
-const { line } = twoBrokers()
 const OWN = WORKLOADS[0] as Face
 const OIDC = WORKLOADS[1] as Face
 const SVID = WORKLOADS[2] as Face

@@ -1,9 +1,7 @@
 /** Where it cannot be looked up whether a proof was used, it is not taken. */
 import { expect } from 'vitest'
-import { twoBrokers } from './house.ts'
+import { line } from './pair.ts'
 import { withhold } from './withheld.ts'
-
-const { line } = twoBrokers()
 
 line(
   '[DPP-25] without the store of used proofs none is taken, and the answer says what is missing',

@@ -7,10 +7,10 @@ import { filled, type Operation, operations } from '../fakes/contract.ts'
 import { READING } from '../scenario/house.ts'
 import { type Agent, BODY, memberOf } from './adaptor.ts'
 import { chainsOf } from './chains.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 import { type Answer, exchange } from './wire.ts'
 
-const { line } = twoBrokers()
 const withId = operations().filter(({ path }) => path.includes('{id}'))
 
 /** One object of each kind, by the beginning of its path. They are kim's and her agent's. */

@@ -7,9 +7,9 @@ import { bodyOf, readCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { verifyInclusion } from '../../src/ledger/merkle.ts'
 import { eventually, READING, REFUND } from '../scenario/house.ts'
 import { BODY } from './adaptor.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
-const { line } = twoBrokers()
 const HOSTILE = 'a\r\nb\u001b[2J\u202e</script><img src=x onerror=alert(1)>\u2028'
 const refund = (more: JsonObject) => ({
   tool: 'payments.refund',
@@ -77,9 +77,7 @@ describe('what is on record', () => {
     async (w) => {
       const leases = async () => (await w.database.query('select from procura.lease')).length
       const before = await leases()
-      await failing(w, 'decision')
-      const answer = await w.CR(w.agent)
-      await allowed(w)
+      const answer = await whileNoneIsOn(w, 'decision', () => w.CR(w.agent))
       await w.refused(answer, { status: 503, code: 'unavailable' })
       expect(answer.body['evaluation']).toEqual({
         status: 'not_evaluated',
@@ -100,9 +98,7 @@ describe('what is on record', () => {
         [w.agent, BODY],
         [reader, sql],
       ] as const) {
-        await failing(w, 'issuance')
-        const answer = await w.CR(agent, { body })
-        await allowed(w)
+        const answer = await whileNoneIsOn(w, 'issuance', () => w.CR(agent, { body }))
         await w.refused(answer, { status: 503, code: 'unavailable' })
         expect(answer.text).not.toContain('credential"')
         await eventually(
@@ -130,16 +126,22 @@ describe('what is on record', () => {
   )
 })
 
-/** From now on no leaf of this type can be inserted. */
-async function failing({ database }: World, type: string): Promise<void> {
+/** What is asked while no leaf of this type can be inserted. */
+async function whileNoneIsOn<T>(
+  { database }: World,
+  type: string,
+  ask: () => Promise<T>,
+): Promise<T> {
   await database.query(`create or replace function public.no() returns trigger language plpgsql as
     $$ begin if new.event_type = '${type}' then raise exception 'no'; end if; return new; end $$`)
   await database.query(
     'create trigger no before insert on ledger.leaf for each row execute function public.no()',
   )
-}
-async function allowed({ database }: World): Promise<void> {
-  await database.query('drop trigger no on ledger.leaf')
+  try {
+    return await ask()
+  } finally {
+    await database.query('drop trigger no on ledger.leaf')
+  }
 }
 
 describe('an auditor', () => {

@@ -6,9 +6,7 @@ import { aHolder } from '../identity/signing.ts'
 import { REFUND } from '../scenario/house.ts'
 import { BODY, memberOf } from './adaptor.ts'
 import { insideOf, seconds } from './forging.ts'
-import { twoBrokers } from './house.ts'
-
-const { line } = twoBrokers()
+import { line } from './pair.ts'
 
 for (const kind of ['oidc', 'spiffe'] as const) {
   line(

@@ -6,9 +6,7 @@ import { aHolder, compact } from '../identity/signing.ts'
 import { memberOf } from './adaptor.ts'
 import { aChain, refusedAt, unreadable } from './chain-world.ts'
 import { brokerKey, insideOf, seconds } from './forging.ts'
-import { twoBrokers } from './house.ts'
-
-const { line } = twoBrokers()
+import { line } from './pair.ts'
 
 line('[CHN-18] [CHN-33] a chain begins with a root of ours, and with nothing else', async (w) => {
   const { agent, root, aRoot, forged, hop, DG, TX, subSession, held, leaf } = await aChain(w, 1)

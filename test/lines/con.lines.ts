@@ -3,10 +3,9 @@ import { expect } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { inOneHour, READING, REFUNDING } from '../scenario/house.ts'
 import { memberOf } from './adaptor.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 import { withhold } from './withheld.ts'
-
-const { line } = twoBrokers()
 
 const terms = (w: World, changed: object = {}) => ({
   ...{ agent_id: w.agent.id, expires_at: inOneHour(), max_uses: 10, ...REFUNDING },

@@ -3,10 +3,10 @@ import { expect } from 'vitest'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { ROLES } from '../../src/domain/person.ts'
 import { filled, type Operation, operations, type Parameter } from '../fakes/contract.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 import { type Answer, exchange, type HeaderLine, type Sending } from './wire.ts'
 
-const { line } = twoBrokers()
 // An answer to HEAD has no body to look at; its routes are those of GET.
 const all = operations().filter(({ method }) => method !== 'HEAD')
 const guarded = all.filter(({ security }) => security.length > 0)

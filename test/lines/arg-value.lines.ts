@@ -1,27 +1,30 @@
 /** One value, followed: what is hashed, decided, approved, minted, recorded and spent is the same. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { expect } from 'vitest'
 import { textIn } from '../../src/cli/member.ts'
 import { isObject, type JsonObject, parseTrusted } from '../../src/domain/json.ts'
 import { REFUND } from '../scenario/house.ts'
 import { insideOf } from './forging.ts'
-import { twoBrokers } from './house.ts'
+import { line } from './pair.ts'
 import { approved } from './publishing.ts'
-
-const { line } = twoBrokers()
 
 line(
   '[ARG-07] [I8] one value is asked for, approved, decided, minted, recorded and spent',
   async (w) => {
-    const value: JsonObject = { ...REFUND, amount: 20_000, note: 'e\u0301 "quoted" \u20ac/\\' }
+    const mark = randomUUID()
+    const value: JsonObject = {
+      ...REFUND,
+      amount: 20_000,
+      note: `${mark} e\u0301 "quoted" \u20ac/\\`,
+    }
     const hash = createHash('sha256')
       .update(canonicalize(value) ?? '')
       .digest('base64url')
     const body = { tool: 'payments.refund', arguments: value }
     const approval = await approved(w, w.agent, body)
     // Written otherwise when it is executed: what counts is the value.
-    const spelled = `{"approval":"${approval}","arguments":{"note":"\\u0065\\u0301 \\"quoted\\" \u20ac\\/\\\\","currency":"EUR","order_id":"EU-2026\\/10231","amount":2.0e4},"tool":"payments.refund"}`
+    const spelled = `{"approval":"${approval}","arguments":{"note":"${mark} \\u0065\\u0301 \\"quoted\\" \u20ac\\/\\\\","currency":"EUR","order_id":"EU-2026\\/10231","amount":2.0e4},"tool":"payments.refund"}`
     const { body: issued } = await w.accepted(w.CR(w.agent, { body: spelled }))
     expect(issued['args_hash'], 'answered').toBe(hash)
 

@@ -4,10 +4,9 @@ import type { JsonObject } from '../../src/domain/json.ts'
 import { memberOf } from './adaptor.ts'
 import { chainsOf } from './chains.ts'
 import { insideOf } from './forging.ts'
-import { twoBrokers, type World } from './house.ts'
-import { FZ, RV, tokenIn } from './stopping.ts'
-
-const { line } = twoBrokers()
+import type { World } from './house.ts'
+import { line } from './pair.ts'
+import { RV, tokenIn, whileFrozen } from './stopping.ts'
 
 /** desk ─ root ─ one ─ two, each with a session that was just used on both replicas. */
 async function aChain(w: World) {
@@ -109,13 +108,13 @@ line('what is frozen is handed on to nobody: no root, no hop, no session of it',
   const { chains, agents, sessions } = chain
   const { desk, one } = agents
   const further = chains.hop(chain.root, one)
-  await w.accepted(FZ(w, { kind: 'agent', id: desk.id }))
-  const frozen = { status: 403, code: 'frozen' } as const
-  for (const name of NAMES) await w.refused(w.CR(agents[name], { st: sessions[name] }), frozen)
-  await w.refused(chains.DG(desk, further, { st: sessions.desk }), frozen)
-  const asked = w.TK(desk, { form: { delegation_root: 'true' } })
-  await w.refused(asked, { status: 403, error: 'access_denied', code: 'frozen' })
-  await w.accepted(FZ(w, { kind: 'agent', id: desk.id }, { state: 'lifted' }))
+  await whileFrozen(w, { kind: 'agent', id: desk.id }, async () => {
+    const frozen = { status: 403, code: 'frozen' } as const
+    for (const name of NAMES) await w.refused(w.CR(agents[name], { st: sessions[name] }), frozen)
+    await w.refused(chains.DG(desk, further, { st: sessions.desk }), frozen)
+    const asked = w.TK(desk, { form: { delegation_root: 'true' } })
+    await w.refused(asked, { status: 403, error: 'access_denied', code: 'frozen' })
+  })
   await w.accepted(chains.DG(desk, further, { st: sessions.desk }))
   await check(w, chain, [], 0)
 })

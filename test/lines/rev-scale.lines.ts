@@ -1,4 +1,5 @@
 /** A sponsor with a thousand hops and two hundred live credentials: refused at once, and all of it dead soon. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Standing } from '../../src/domain/chain.ts'
@@ -7,9 +8,8 @@ import type { AgentId } from '../../src/domain/ids.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import { chainOf, insertHop, insertLease, insertRoot, type Row } from '../delegation/rows.ts'
 import { memberOf } from './adaptor.ts'
-import { twoBrokers, type World } from './house.ts'
-
-const { line } = twoBrokers()
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
 const ASK = { tool: 'sql.query', arguments: { sql: 'select 1' } }
 const HOPS = 1000
@@ -49,7 +49,9 @@ line(
   '[REV-02] a sponsor with 1,000 hops and 200 live credentials: every replica refuses, each is confirmed dead',
   async (w) => {
     const terms = { tools: ['sql.query'], purpose: 'reporting', max_hops: 7, max_uses: 1000 }
-    const doomed = await w.anAgent({ sponsor: 'ana', terms })
+    const claims: JsonObject = { sub: `ana-${randomUUID()}` }
+    const token = w.PT('ana', { claims })
+    const doomed = await w.anAgent({ sponsor: 'ana', token, terms })
     const rows = await aTree(w, doomed.consent, doomed.id as AgentId, HOPS)
     const leaves = rows.slice(-LEASES)
     for (const row of leaves) {
@@ -65,7 +67,7 @@ line(
     const target = { kind: 'sponsor', id: sponsor }
     const body = { target, cause: 'subject_disabled', reason: 'left the company' }
     const began = performance.now()
-    const stopped = await w.accepted(w.asBearer(w.PT('ana'), 'POST', '/v1/revocations', { body }))
+    const stopped = await w.accepted(w.asBearer(token, 'POST', '/v1/revocations', { body }))
     const acknowledged = performance.now()
     expect(stopped.body['revoked']).toMatchObject({
       delegations: HOPS,
@@ -84,7 +86,7 @@ line(
 
     const path = `/v1/revocations/${memberOf(stopped, 'id')}`
     for (;;) {
-      const { body: now } = await w.accepted(w.asBearer(w.PT('ana'), 'GET', path), 200)
+      const { body: now } = await w.accepted(w.asBearer(token, 'GET', path), 200)
       const { confirmed, pending } = now['confirmations'] as Record<string, number>
       if (pending === 0) {
         expect(confirmed).toBe(LEASES)

@@ -6,9 +6,9 @@ import { inOneHour, READING } from '../scenario/house.ts'
 import { memberOf } from './adaptor.ts'
 import { SESSION } from './faces.ts'
 import { forge, insideOf } from './forging.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
-const { line } = twoBrokers()
 const AT_ONCE = 20
 
 /** All of them, so many at a time. */

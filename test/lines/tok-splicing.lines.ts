@@ -5,9 +5,8 @@ import { aHolder } from '../identity/signing.ts'
 import { type Agent, memberOf } from './adaptor.ts'
 import { chainsOf, type Held } from './chains.ts'
 import { insideOf, seconds } from './forging.ts'
-import { twoBrokers, type World } from './house.ts'
-
-const { line } = twoBrokers()
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
 const JWT = 'urn:ietf:params:oauth:token-type:jwt'
 const no = (outcome: string) =>

@@ -5,9 +5,9 @@ import { describe } from 'vitest'
 import { canonical } from '../../src/domain/json.ts'
 import { aHolder, compact } from '../identity/signing.ts'
 import { FACES, forgedAt, isRefused, isTaken, SESSION } from './faces.ts'
-import { twoBrokers, type World } from './house.ts'
+import type { World } from './house.ts'
+import { line } from './pair.ts'
 
-const { line } = twoBrokers()
 const encoded = (text: string | Uint8Array) => Buffer.from(text).toString('base64url')
 
 for (const face of FACES) {
