@@ -172,14 +172,18 @@ describe('an answer that is lost', () => {
     'or one that is of no use fails whoever waited for it, and nobody after: it %s',
     async (wrong) => {
       const { server, target, tokenOf, aBroker, wantedFor } = await aKeptTarget(db)
-      let reads = 0
-      const count = (name: string, isOver: boolean) => {
-        if (name === 'token_read' && isOver) reads += 1
-      }
-      const brokers = [1, 2, 3, 4].map(() => aBroker(watched(db.pool('procura_cdp', 2), count)))
+      // Each of them: whoever waits reads again and again.
+      const haveRead = new Set<number>()
+      const brokers = [1, 2, 3, 4].map((n) =>
+        aBroker(
+          watched(db.pool('procura_cdp', 2), (name, isOver) => {
+            if (name === 'token_read' && isOver) haveRead.add(n)
+          }),
+        ),
+      )
       const lease = await askedFor(db, target, { state: 'active' })
       server.wrong = wrong
-      server.before = () => until(() => Promise.resolve(reads >= 4))
+      server.before = () => until(() => Promise.resolve(haveRead.size === brokers.length))
       const all = await Promise.allSettled(
         brokers.map((it) => it.tokenFor(wantedFor(lease), AbortSignal.timeout(SLOW))),
       )
