@@ -4,7 +4,7 @@ import { createTargets, type Target } from '../../src/delivery/targets.ts'
 import { now, until, WHO } from './bench.ts'
 import { aWorld, issue, leaves, ORDERS, spend, stateOf, stop, used, type World } from './world.ts'
 
-const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000)
+const inSeconds = (seconds: number, from = Date.now()) => new Date(from + seconds * 1000)
 const ended = async ({ db }: World) =>
   (await leaves(db)).filter(({ event_type }) => event_type !== 'issuance')
 const isOver = async (world: World, lease: string) => (await stateOf(world.db, lease))?.state
@@ -86,12 +86,13 @@ describe('a sweep', () => {
     const { lease } = await issue(world, ORDERS)
     world.fake.faults.add('cannot be asked to revoke')
     const sweeper = world.aSweeper()
+    const issuedAt = Date.now() // How long a look takes here is no matter.
     let at = 61
     for (let attempts = 1; attempts <= 12; attempts += 1) {
-      expect(await sweeper.sweepOnce(inSeconds(at))).toBe(0)
+      expect(await sweeper.sweepOnce(inSeconds(at, issuedAt))).toBe(0)
       const row = await stateOf(world.db, lease.id)
       expect(row).toEqual({ state: 'revoke_pending', end_reason: 'expired', attempts })
-      expect(await sweeper.sweepOnce(inSeconds(at))).toBe(0) // Not due yet.
+      expect(await sweeper.sweepOnce(inSeconds(at, issuedAt))).toBe(0) // Not due yet.
       expect(world.fake.revoked).toHaveLength(attempts)
       at += 31
     }
@@ -107,9 +108,10 @@ describe('a sweep', () => {
       await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
     world.fake.faults.add('cannot be asked to revoke')
     const sweeper = world.aSweeper()
+    const issuedAt = Date.now()
     const tried = async (at: number) => {
       const before = world.fake.revoked.length
-      await sweeper.sweepOnce(inSeconds(at))
+      await sweeper.sweepOnce(inSeconds(at, issuedAt))
       return world.fake.revoked.length - before
     }
     const [afterAll, whileResting, trial] = [await tried(61), await tried(61.1), await tried(62)]

@@ -12,7 +12,6 @@ import type { Secret } from '../../src/domain/secret.ts'
 import { decided } from './asked-for.ts'
 import { aDecision, aSigner, HOUSE, ISSUER, now } from './bench.ts'
 import { aPostgresTarget, type PostgresTarget, works } from './postgres-target.ts'
-import { AT_ONCE_MS } from './turning.ts'
 import { aWorld, issue, leaves, ORDERS, spend, stateOf, stop, used, WHO } from './world.ts'
 import type { World } from './world.ts'
 
@@ -85,7 +84,7 @@ async function expectNothingOf(refused: readonly Outcome[], { world, cdp }: Brok
       code: 'unavailable',
       shown: { decision, retryAfterSeconds: expect.any(Number) as number },
     })
-    expect(ms).toBeLessThan(AT_ONCE_MS)
+    expect(ms).toBeLessThan(100)
     expect(await stateOf(world.db, lease)).toMatchObject({ state: 'failed' })
     expect(await at.has(intent.downstreamName)).toBe(false)
     const [leaf, ...more] = failures.filter((it) => JSON.stringify(it).includes(lease))
@@ -135,15 +134,12 @@ describe('a target that is asked for more than it may be', () => {
     const signal = AbortSignal.timeout(5000)
     const ended = await targets.get('orders')?.revoke(intent.downstreamName, signal)
     expect(ended).toEqual({ found: true })
-    expect(begun.length, 'while others wait').toBeLessThan(waiting + 2 * perSecond - 2)
+    expect(begun.length, 'while others wait').toBeLessThan(waiting + perSecond)
 
     const outcomes = await Promise.all(some)
     const refused = outcomes.filter(({ issued }) => issued === null)
-    // As many as the rate lets through before two seconds are nearly over: on a quiet machine 11 or 12.
-    const seconds = ((begun.at(-1)?.at ?? 0) - (begun[0]?.at ?? 0)) / 1000
-    expect(begun.length).toBeGreaterThan(8)
-    expect(begun.length).toBeLessThanOrEqual(burst + 1 + perSecond * seconds)
-    expect(seconds).toBeLessThan(3)
+    // As many as the rate lets through before two seconds are nearly over.
+    expect([11, 12]).toContain(begun.length)
     expect(refused).toHaveLength(20 - begun.length)
     for (const { at: from } of begun) {
       const within = begun.filter((it) => it.at >= from && it.at <= from + 1000)

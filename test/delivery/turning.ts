@@ -18,9 +18,6 @@ export function aMeter() {
   return { counted, meter: { count } }
 }
 
-/** Who is refused at once is refused before this; who waits for a turn waits for twice as long. */
-export const AT_ONCE_MS = 1000
-
 export async function refusalOf(attempt: Promise<unknown>) {
   const since = performance.now()
   const error: unknown = await attempt.then(

@@ -8,7 +8,7 @@ import { createTargets, kindOf } from '../../src/delivery/targets.ts'
 import type { PersonId } from '../../src/domain/ids.ts'
 import type { Issued } from '../../src/domain/lease.ts'
 import { anIntent, now } from './bench.ts'
-import { aMeter, ana, AT_ONCE_MS, forever, limited, of, omar, refusalOf } from './turning.ts'
+import { aMeter, ana, forever, limited, of, omar, refusalOf } from './turning.ts'
 
 /** A target that answers when it is told to, or not at all. */
 function aSlowTarget(
@@ -82,7 +82,7 @@ describe('making at a target', () => {
       const some = Array.from({ length: Math.floor(atOnce / 2) }, () => issue())
       const { error, ms } = await refusalOf(issue())
       expect(error).toBeInstanceOf(NoEffect)
-      expect(ms).toBeLessThan(AT_ONCE_MS)
+      expect(ms).toBeLessThan(100)
       expect(making).toHaveLength(expected.at_once)
       await settle()
       await Promise.all(some)
@@ -100,7 +100,7 @@ describe('making at a target', () => {
     const calls = [...(await Promise.all(Array.from({ length: 8 }, call)))]
     const last = call()
     const refused = await Promise.all([issue(omar, 'payments'), call()].map(refusalOf))
-    for (const { ms } of refused) expect(ms).toBeLessThan(AT_ONCE_MS)
+    for (const { ms } of refused) expect(ms).toBeLessThan(100)
     expect(refused.map(({ error }) => String(error))).toEqual([
       'NoEffect: too much is asked of the target at once',
       'BrokerError: no_room',
@@ -146,7 +146,7 @@ describe('making at a target', () => {
     const more = [revoke(), revoke(), revoke()]
     await expect.poll(() => ending.length).toBe(4)
     expect(making).toHaveLength(1)
-    await expect.poll(() => making.length).toBe(2)
+    await expect.poll(() => making.length, { timeout: 1500 }).toBe(2)
     for (const end of ending) end()
     await expect.poll(() => ending.length).toBe(5)
     ending[4]?.()
@@ -175,7 +175,7 @@ describe('making at a target', () => {
     const more = [revoke(forever, 'orders'), revoke(forever, 'payments')]
     const { error, ms } = await refusalOf(revoke(forever, 'payments'))
     expect(error).toBeInstanceOf(Silent)
-    expect(ms).toBeLessThan(AT_ONCE_MS)
+    expect(ms).toBeLessThan(100)
     expect(ending).toHaveLength(4)
     for (let n = 0; n < 8; n += 1) {
       await expect.poll(() => ending.length).toBeGreaterThan(n)

@@ -76,13 +76,9 @@ describe('an address', () => {
 
   it('[DOS-10] with a thousand nested parameters is refused at once', async () => {
     const query = Array.from({ length: 700 }, (_, at) => `a[b][${String(at)}]`).join('&')
-    const times: number[] = []
-    while (times.length < 3) {
-      const startedAt = performance.now()
-      expect((await raw(`GET /v1/agents?${query}`, [SPONSOR])).status).toBe(422)
-      times.push(performance.now() - startedAt)
-    }
-    expect(Math.min(...times)).toBeLessThan(500)
+    const startedAt = performance.now()
+    expect((await raw(`GET /v1/agents?${query}`, [SPONSOR])).status).toBe(422)
+    expect(performance.now() - startedAt).toBeLessThan(500)
   })
 })
 

@@ -96,13 +96,9 @@ describe('more at once than can be done', () => {
       const get = () => call('GET', agentsOwn, { headers: HEADERS.agent })
       const known = [get(), get()] // as much as one agent may hold
       await expect.poll(async () => (await get()).status).toBe(429)
-      const times: number[] = []
-      while (times.length < 3) {
-        const startedAt = performance.now()
-        expect((await get()).body['code']).toBe('rate_limited')
-        times.push(performance.now() - startedAt)
-      }
-      expect(Math.min(...times)).toBeLessThan(200) // Who may wait for a place waits for 500.
+      const startedAt = performance.now()
+      expect((await get()).body['code']).toBe('rate_limited')
+      expect(performance.now() - startedAt).toBeLessThan(200)
       open()
       expect((await Promise.all(known)).map(({ status }) => status)).toEqual([200, 200])
       expect((await get()).status).toBe(200)

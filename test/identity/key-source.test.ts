@@ -178,10 +178,10 @@ describe('the keys of an issuer', () => {
     const source = sourceOf(endpoint.url)
     const began = performance.now()
     await expect(source.find('good')).rejects.toMatchObject(down)
-    expect(performance.now() - began).toBeLessThan(5000)
+    expect(performance.now() - began).toBeLessThan(4500)
     // And whoever asks during the pause that follows is answered at once.
     const again = performance.now()
     await expect(source.find('good')).rejects.toMatchObject(down)
-    expect(performance.now() - again).toBeLessThan(1000)
+    expect(performance.now() - again).toBeLessThan(100)
   })
 })

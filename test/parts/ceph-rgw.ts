@@ -6,11 +6,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePort } from '../../src/cli/free-port.ts'
 import { missing } from './packages.ts'
 
 /** Why it cannot be run here; `null`: it can. */
@@ -61,7 +61,7 @@ export async function startCephRgw(): Promise<CephRgw> {
   }
   try {
     await startCluster(dir, conf, daemon)
-    const port = await freePort()
+    const port = await freePort('127.0.0.1')
     const endpoint = `http://127.0.0.1:${String(port)}`
     const front = `beast endpoint=127.0.0.1:${String(port)} tcp_nodelay=1`
     let gateway = daemon('radosgw', '-n', 'client.rgw', '--rgw-frontends', front)
@@ -87,7 +87,11 @@ export async function startCephRgw(): Promise<CephRgw> {
 type Daemon = (program: string, ...args: string[]) => ChildProcess
 
 async function startCluster(dir: string, conf: string, daemon: Daemon): Promise<void> {
-  const [fsid, osd, monitor] = [randomUUID(), randomUUID(), `127.0.0.1:${String(await freePort())}`]
+  const [fsid, osd, monitor] = [
+    randomUUID(),
+    randomUUID(),
+    `127.0.0.1:${String(await freePort('127.0.0.1'))}`,
+  ]
   for (const folder of ['mon', 'osd', 'run', 'log', 'rgw']) mkdirSync(join(dir, folder))
   writeFileSync(conf, configuration(dir, { fsid, osd, monitor }))
   const [keyring, monmap] = [join(dir, 'keyring'), join(dir, 'monmap')]
@@ -166,8 +170,10 @@ async function aUser(conf: string, name: string, caps?: string): Promise<Keys> {
 async function tell(conf: string, orders: readonly string[]): Promise<void> {
   const tool = execFile('ceph', ['-c', conf], { timeout: UP_MS })
   tool.stdin?.end(`${orders.join('\n')}\n`)
-  const [code] = (await once(tool, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`ceph ended with ${String(code)}`)
+  let said = ''
+  tool.stderr?.on('data', (text: string) => (said += text))
+  const [code] = (await once(tool, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`ceph ended with ${String(code)}: ${said}`)
 }
 
 async function run(program: string, ...args: string[]): Promise<void> {
@@ -190,23 +196,4 @@ async function kill(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 'SIGKIL
   const gone = once(child, 'exit')
   child.kill(signal)
   await gone
-}
-
-/** Below the ports of outgoing connections: none of those can take it before it is used. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const server = createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => {
-        resolve(false)
-      })
-      server.listen(port, '127.0.0.1', () => {
-        resolve(true)
-      })
-    })
-    if (!isFree) continue
-    await promisify(server.close.bind(server))()
-    return port
-  }
 }
