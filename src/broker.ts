@@ -4,6 +4,7 @@ import { type Chain, chainAskedAbout, chainOf } from './domain/chain.ts'
 import { type Decision, type Deny, type Settled, type Spent, stopped } from './domain/decision.ts'
 import type { LedgerEntry } from './domain/entry.ts'
 import type { Broker, Decider, Deciding, Delivering, OfSession } from './domain/ports.ts'
+import { BrokerError } from './domain/problems.ts'
 import { questionOf } from './domain/question.ts'
 import type { Act, CredentialRequest } from './domain/request.ts'
 import { recalled, remembered, toldOf } from './domain/ruling.ts'
@@ -40,7 +41,15 @@ export function createDecider(parts: Deciding): Decider {
 
       // On whose behalf, and through whom? Each hop may be narrower than the one above, never wider.
       const chain = chainOf(...(await reading), instance)
-      const decision = await consider(chain, request)
+      let decision: Decision
+      try {
+        decision = await consider(chain, request)
+      } catch (refusal) {
+        // A yes that is used up may be so by this very request, which came twice: its answer is there then.
+        const meanwhile = isUsedUp(refusal) ? await ledger.find(key) : null
+        if (meanwhile) return recalled(meanwhile)
+        throw refusal
+      }
 
       // Write the answer down and spend what it spends, as one act. No ledger, no credential.
       const act = identity.actOf(instance, presented)
@@ -92,11 +101,7 @@ export function createDecider(parts: Deciding): Decider {
       const short = stop ?? (await budgets.short(tx, decision))
       const final = short ? stopped(decision, short) : decision
       const settled = { decision: final, revocationEpoch: epoch, spent: [], asked: null }
-      return {
-        entries: [{ type, act, settled }],
-        value: settled,
-        answer: null,
-      }
+      return { entries: [{ type, act, settled }], value: settled, answer: null }
     })
     return recorded.value
   }
@@ -132,6 +137,8 @@ export function createBroker(decide: Decider['decide'], { cdp, ledger }: Deliver
     },
   }
 }
+
+const isUsedUp = (it: unknown) => it instanceof BrokerError && it.code === 'approval_consumed'
 
 function isDenial(outcome: Deny | readonly Spent[]): outcome is Deny {
   return 'kind' in outcome

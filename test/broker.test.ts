@@ -24,6 +24,18 @@ describe('a credential request', () => {
     expect(happened).toHaveLength(made)
   })
 
+  it('is not told that its yes is used up when it was by itself, under its key', async () => {
+    const itself = brokerWith('its yes is used up meanwhile, by itself')
+    const again = await itself.broker.requestCredential(aProof('key-0001'), read)
+    expect(again).toMatchObject({ kind: 'issued', credential: null })
+    expect(itself.onRecord).toEqual([])
+    for (const key of ['key-0001', null]) {
+      const { broker } = brokerWith('its yes was used up by another')
+      const asked = broker.requestCredential(aProof(key), read)
+      await expect(asked).rejects.toMatchObject({ code: 'approval_consumed' })
+    }
+  })
+
   it('obeys a withdrawal that was acknowledged before the decision commits', async () => {
     const { broker, onRecord, live, happened } = brokerWith('the consent is withdrawn meanwhile')
     const outcome = await broker.requestCredential(aProof(), read)

@@ -71,27 +71,52 @@ describe.each([
     expect(row).toEqual({ n: 1 })
   })
 
-  it('[APR-05] one yes over both is one login', async () => {
+  const drop = query('drop table orders_archive')
+
+  /** A run that has asked for it, and the answers that a person who is asked may give. */
+  async function anAsked() {
     const run = await aRun(by.as('kim'), issuer, { tools: ['sql.query'], purpose: 'maintenance' })
-    const drop = query('drop table orders_archive')
     const asked = await run.client.requestCredential(drop)
     if (asked.status !== 'pending') throw new Error('somebody was to be asked')
     const path = `/v1/approvals/${asked.approval}`
     const { binding_hash: hash = null } = await by.as('ben').get(path)
-    const yes = { decision: 'approve', binding_hash: hash }
-    const no = { decision: 'deny', binding_hash: hash }
-    const answers = [yes, yes, yes, yes].map((it) => by.as('ben').post(`${path}/decision`, it))
-    expect((await outcomes(answers))['done']).toBeGreaterThan(0)
-    expect(await outcomes([by.as('ben').post(`${path}/decision`, no)])).toEqual({ conflict: 1 })
-    const uses = Array.from({ length: 20 }, () =>
-      untilAnswered(() => run.client.requestCredential({ ...drop, approval: asked.approval })),
-    )
-    expect(await outcomes(uses)).toEqual({ done: 1, approval_consumed: 19 })
+    const answer = (decision: 'approve' | 'deny') =>
+      by.as('ben').post(`${path}/decision`, { decision, binding_hash: hash })
+    return { run, answer, held: { ...drop, approval: asked.approval } }
+  }
+
+  async function expectOneAlive({ consent }: { consent: string }) {
     const [alive] = await database.query(
-      `select count(*)::int as n from procura.lease where consent = $1 and state in ('minting', 'active')`,
-      [run.consent],
+      `select count(*)::int as n from procura.lease where consent = $1 and due_at is not null`,
+      [consent],
     )
     expect(alive).toEqual({ n: 1 })
+  }
+
+  it('[APR-05] one yes over both is one login', async () => {
+    const { run, answer, held } = await anAsked()
+    const answers = Array.from({ length: 4 }, () => answer('approve'))
+    expect((await outcomes(answers))['done']).toBeGreaterThan(0)
+    expect(await outcomes([answer('deny')])).toEqual({ conflict: 1 })
+    const uses = Array.from({ length: 20 }, () =>
+      untilAnswered(() => run.client.requestCredential(held)),
+    )
+    expect(await outcomes(uses)).toEqual({ done: 1, approval_consumed: 19 })
+    await expectOneAlive(run)
+  })
+
+  it('[APR-05, DEL-22] one yes under one key is one login, and nobody is told that it was another’s', async () => {
+    const { run, answer, held } = await anAsked()
+    await answer('approve')
+    const uses = Array.from({ length: 20 }, async (_, n) => {
+      await pause(n * 3)
+      return await untilAnswered(() => run.client.requestCredential(held, 'one-key-for-the-yes'))
+    })
+    const { done, ...others } = await outcomes(uses)
+    expect(done).toBe(1)
+    const told = ['idempotency_in_flight', 'idempotency_replayed']
+    expect(told).toEqual(expect.arrayContaining(Object.keys(others)))
+    await expectOneAlive(run)
   })
 
   it('[TOK-08] one token is spent once over both, with and without the agent’s proof', async () => {
@@ -122,13 +147,15 @@ describe.each([
       await run.client.connect()
       const ask = () =>
         untilAnswered(() => run.client.requestCredential(isSql ? query(COUNT) : refund))
-      const asked = Array.from({ length: 3 }, ask)
+      const before = [ask(), ask()]
       const path = n % 2 === 0 ? `/v1/consents/${run.consent}` : `/v1/agents/${run.agent}`
-      // At any time, or as soon as one of them has got it, while the others are under way.
-      const due = n % 4 < 2 ? pause(Math.random() * 250) : Promise.any(asked).catch(() => undefined)
+      // At any time, or as soon as one of them has got it; and one more is asked for at that very moment.
+      const due =
+        n % 4 < 2 ? pause(Math.random() * 250) : Promise.any(before).catch(() => undefined)
       const ended = due.then(() => untilAnswered(() => sponsor.delete(path)))
       const after = ended.then(ask)
-      const results = await Promise.allSettled([...asked, after])
+      const results = await Promise.allSettled([...before, due.then(ask), after])
+      await ended // What was not ended tells nothing of its end.
       if (results.at(-1)?.status === 'fulfilled') broken.push('issued after the end')
       for (const it of results) {
         if (it.status === 'rejected') {
@@ -140,7 +167,8 @@ describe.each([
           if (state['active'] !== false) broken.push('alive after the end')
         }
       }
-      return results.filter(({ status }) => status === 'fulfilled').length
+      return results.filter((it) => it.status === 'fulfilled' && it.value.status === 'active')
+        .length
     }
     const issued: number[] = []
     for (let n = 0; n < ROUNDS; n += 6) {

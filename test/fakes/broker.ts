@@ -6,9 +6,10 @@ import { ProvenInstance } from '../../src/domain/instance.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import type { Intent, Issued, Lease } from '../../src/domain/lease.ts'
 import type { Broker, Deciding, Delivering, Ledger } from '../../src/domain/ports.ts'
-import { unavailable } from '../../src/domain/problems.ts'
+import { BrokerError, unavailable } from '../../src/domain/problems.ts'
 import { Recorded } from '../../src/domain/recorded.ts'
 import { bySystem, type Presented } from '../../src/domain/request.ts'
+import { remembered } from '../../src/domain/ruling.ts'
 import type { Tx } from '../../src/domain/tx.ts'
 import { aLease } from './front-readers.ts'
 import { ANSWERS, aSettled, DIGEST, IDS, NOW, STOPPED_BY } from './settled.ts'
@@ -22,7 +23,11 @@ export const FAULTS = [
   'the issuance cannot be recorded',
   'it is recorded, and the answer lost',
 ] as const
-export type Fault = (typeof FAULTS)[number] | 'the consent is withdrawn meanwhile'
+export type Fault =
+  | (typeof FAULTS)[number]
+  | 'the consent is withdrawn meanwhile'
+  | 'its yes is used up meanwhile, by itself'
+  | 'its yes was used up by another'
 
 export interface FakeBroker {
   readonly broker: Broker
@@ -44,7 +49,7 @@ export function brokerWith(fault?: Fault): FakeBroker {
   const [live, happened] = [new Set<string>(), [] as string[]]
   const kept = new Map<string, JsonObject>()
   const ledger = ledgerWith({ fault, onRecord, happened, kept })
-  const decider = createDecider(decidingWith({ fault, happened, ledger }))
+  const decider = createDecider(decidingWith({ fault, happened, kept, ledger }))
   const cdp = cdpWith({ fault, live, happened })
   return {
     broker: createBroker((...asked) => decider.decide(...asked), { cdp, ledger }),
@@ -80,7 +85,8 @@ function ledgerWith(
   }
 }
 
-function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): Deciding {
+function decidingWith(world: World & { ledger: Ledger; kept: Map<string, JsonObject> }): Deciding {
+  const { fault, happened, ledger, kept } = world
   const { decision } = aSettled('allow')
   const { chain } = decision
   const session = {
@@ -112,7 +118,16 @@ function decidingWith({ fault, happened, ledger }: World & { ledger: Ledger }): 
     },
     delegations: { behind: () => Promise.resolve(null), received: () => Promise.resolve(null) },
     approvals: {
-      fitting: () => Promise.resolve(null),
+      fitting() {
+        if (fault === 'its yes is used up meanwhile, by itself') {
+          const { credential, decision } = IDS
+          kept.set('key-0001', remembered({ kind: 'repeat', credential, decision }))
+        }
+        const isUsedUp = fault?.startsWith('its yes') === true
+        return isUsedUp
+          ? Promise.reject(new BrokerError('approval_consumed'))
+          : Promise.resolve(null)
+      },
       spend: () => Promise.resolve(),
       openIfAsked: () => Promise.resolve(null),
     },
