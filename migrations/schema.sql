@@ -1281,6 +1281,7 @@ CREATE TABLE procura.used_proof (
     tenant text NOT NULL,
     key text NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    used_by text,
     CONSTRAINT used_proof_expires_at_check CHECK (isfinite(expires_at))
 );
 

@@ -1,4 +1,5 @@
 /** A credential is spent: by the target it names, for the call it names, once. */
+import { digestOf } from '../domain/digest.ts'
 import { type CredentialId, type DecisionId, newId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Verifier } from '../domain/jws.ts'
@@ -44,7 +45,7 @@ export interface SpendingOptions {
 
 /**
  * The proof that an agent showed a target: made by the key with this thumbprint, for that method and
- * address, with that token, now, and never seen before.
+ * address, with that token, now, and not seen before but in the request `usedBy`, which may come again.
  *
  * @throws BrokerError `invalid_dpop_proof`
  */
@@ -54,6 +55,7 @@ export type CheckProof = (shown: {
   readonly htu: string
   readonly token: string
   readonly jkt: string
+  readonly usedBy: string | null
 }) => Promise<void>
 
 /**
@@ -73,7 +75,8 @@ export async function redeemCredential(
   const minted = readMinted(credentials, service, token)
   if (minted === null) throw new BrokerError('not_found')
   if (minted.tool !== tool || minted.argsHash !== argsHash) throw new BrokerError('args_mismatch')
-  if (dpop) await checkProof({ ...dpop, token, jkt: minted.jkt })
+  const usedBy = key && digestOf({ ...key })
+  if (dpop) await checkProof({ ...dpop, token, jkt: minted.jkt, usedBy })
 
   const recorded = await ledger.record(key, async (tx) => {
     const intent = await spend(tx, tenant, service, minted)

@@ -83,7 +83,7 @@ export async function attest(
     const attested = await read(options, type, assertion)
     const { reuse, jti, agent, tokenHash, expiresAt } = attested
     const until = new Date(expiresAt.getTime() + SKEW_SECONDS * 1000)
-    if (reuse === 'once' && !(await options.replay.isFirstUse(`agent:${agent.id}`, jti, until))) {
+    if (reuse === 'once' && !(await options.replay.useUp(`agent:${agent.id}`, jti, until))) {
       throw new JwsError('jti_replay')
     }
     if (jkt === null || reuse !== 'first_key') return attested

@@ -126,5 +126,5 @@ function createSessionReader(signer: Signer, clock: Clock): (token: string) => H
 }
 
 async function useUp(replay: ReplayStore, { jkt, jti, usableUntil }: CheckedProof): Promise<void> {
-  if (!(await replay.isFirstUse(jkt, jti, usableUntil))) throw refused('replay')
+  if (!(await replay.useUp(jkt, jti, usableUntil))) throw refused('replay')
 }

@@ -9,8 +9,13 @@ import type { Rowwise } from '../domain/tx.ts'
 const PRUNE_MAX = 5000
 
 export interface ReplayStore {
-  /** Uses it up: true for one caller, however many race. `of` is what the `jti` is unique within. */
-  isFirstUse(of: string, jti: string, until: Date): Promise<boolean>
+  /**
+   * Uses it up; false where somebody else has: true for one caller, however many race.
+   *
+   * @param of what the `jti` is unique within
+   * @param usedBy the request, where it has a name: true for it as often as it comes
+   */
+  useUp(of: string, jti: string, until: Date, usedBy?: string | null): Promise<boolean>
   /** Binds an assertion to the first key that it comes with; false for every other key. */
   isBoundTo(assertionHash: string, jkt: string, until: Date): Promise<boolean>
   /** Forgets what can no longer be presented. How many it was. */
@@ -25,10 +30,18 @@ export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool
   const isOne = async (query: QueryConfig) => (await count(query)) === 1
 
   return {
-    async isFirstUse(of, jti, until) {
+    async useUp(of, jti, until, usedBy = null) {
       // NUL occurs in neither part, so no two pairs share a key.
-      const row = { key: sha256(`${of}\0${jti}`), expires_at: until.toISOString() }
-      return (await each(useUp(tenant), row)) !== null
+      const key = sha256(`${of}\0${jti}`)
+      const row = { key, expires_at: until.toISOString(), used_by: usedBy }
+      const isFirst = (await each(firstUse(tenant), row)) !== null
+      if (isFirst || usedBy === null) return isFirst
+      // Whoever came first has committed; the row never changes.
+      return await isOne({
+        name: 'used_proof_find',
+        text: 'select 1 from procura.used_proof where tenant = $1 and key = $2 and used_by = $3',
+        values: [tenant, key, usedBy],
+      })
     },
 
     async isBoundTo(assertionHash, jkt, until) {
@@ -62,13 +75,14 @@ function failed(error: unknown): never {
 }
 
 /** The insert is the check: of however many with one key, one row is new. In order, against deadlock. */
-const useUp = (tenant: string): Rowwise => ({
+const firstUse = (tenant: string): Rowwise => ({
   name: 'used_proof_insert',
   text: `with r as (
-      select * from jsonb_to_recordset($1::jsonb) as r (n int, key text, expires_at timestamptz)
+      select * from jsonb_to_recordset($1::jsonb)
+        as r (n int, key text, expires_at timestamptz, used_by text)
     ), fresh as (
-      insert into procura.used_proof (tenant, key, expires_at)
-      select distinct on (key) $2, key, expires_at from r order by key, n
+      insert into procura.used_proof (tenant, key, expires_at, used_by)
+      select distinct on (key) $2, key, expires_at, used_by from r order by key, n
       on conflict do nothing returning key
     )
     select distinct on (key) r.n from fresh join r using (key) order by key, r.n`,

@@ -55,7 +55,7 @@ export function createServices(options: ServicesOptions): Services {
     if (service === undefined) throw new JwsError('iss')
     const jti = checkClaims(verified, presented.body)
     const until = new Date(verified.expiresAt.getTime() + SKEW_SECONDS * 1000)
-    if (!(await options.replay.isFirstUse(`service:${service.name}`, jti, until))) {
+    if (!(await options.replay.useUp(`service:${service.name}`, jti, until))) {
       throw new JwsError('jti_replay')
     }
     return ProvenService.proven(service.name, service.audience, verified.tokenHash)

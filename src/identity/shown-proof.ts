@@ -12,6 +12,8 @@ export interface ShownProof {
   /** What the proof was shown with, and the key that it is bound to. */
   readonly token: string
   readonly jkt: string
+  /** The request that it is looked at for, which may come again; `null` where it has no name. */
+  readonly usedBy: string | null
 }
 
 interface Options {
@@ -20,17 +22,16 @@ interface Options {
   readonly clock: Clock
 }
 
-/** @throws BrokerError `invalid_dpop_proof`, also for a proof that was used before */
+/** @throws BrokerError `invalid_dpop_proof`, also for a proof that another request used before */
 export function createShownProofs({ tenant, pool, clock }: Options) {
   const replay = createReplayStore({ tenant, pool })
-  return async ({ proof, htm, htu, token, jkt }: ShownProof): Promise<void> => {
+  return async ({ proof, htm, htu, token, jkt, usedBy }: ShownProof): Promise<void> => {
     const checked = checkProof(proof, {
       ...{ method: htm, url: htu, session: { token, jkt } },
       // The target has the call's body; what it says of it is `args_hash`, which is compared.
       ...{ body: new Uint8Array(), isBodyBound: false, nonces: null, now: clock() },
     })
-    if (!(await replay.isFirstUse(checked.jkt, checked.jti, checked.usableUntil))) {
-      throw refused('replay')
-    }
+    const { jti, usableUntil } = checked
+    if (!(await replay.useUp(checked.jkt, jti, usableUntil, usedBy))) throw refused('replay')
   }
 }

@@ -33,7 +33,11 @@ export interface Service {
   readonly audience: string
   readonly tokenHash: string
 }
-export type ShownProof = Readonly<Record<'proof' | 'htm' | 'htu' | 'token' | 'jkt', string>>
+export interface ShownProof extends Readonly<
+  Record<'proof' | 'htm' | 'htu' | 'token' | 'jkt', string>
+> {
+  readonly usedBy: string | null
+}
 export interface Refused {
   readonly face: Face
   readonly code: string
@@ -75,7 +79,10 @@ export const HEADS = {
   authenticate: z.strictObject({ presented: PRESENTED }),
   service: z.strictObject({ presented: PRESENTED, assertion: text.nullable().optional() }),
   checkProof: z.strictObject({
-    shown: z.strictObject({ proof: text, htm: text, htu: text, token: text, jkt: text }),
+    shown: z.strictObject({
+      ...{ proof: text, htm: text, htu: text, token: text, jkt: text },
+      usedBy: text.regex(/^[A-Za-z0-9_-]{43}$/).nullable(),
+    }),
   }),
   refused: z.strictObject({
     counts: z

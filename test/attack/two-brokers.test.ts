@@ -119,7 +119,7 @@ describe.each([
     await expectOneAlive(run)
   })
 
-  it('[TOK-08] one token is spent once over both, with and without the agent’s proof', async () => {
+  it('[TOK-08] one token is spent once over both, or given back', async () => {
     const run = await aRun(by.as('kim'), issuer, REFUNDING)
     const answer = await run.client.requestCredential(refund)
     if (answer.status !== 'active') throw new Error('nobody was to be asked')

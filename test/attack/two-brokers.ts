@@ -67,7 +67,7 @@ export async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 /** Headers with a proof over this body: what is signed by hand can be sent twice. */
 export async function signedFor(run: Run, issuer: string, body: string) {

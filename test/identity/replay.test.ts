@@ -17,28 +17,47 @@ describe('what may be presented once', () => {
   it('[DPP-13] [DPP-14] passes once of fifty at the same moment, over two replicas', async () => {
     const { one, other } = await twoReplicas()
     const tries = Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? one : other))
-    const passed = await Promise.all(
-      tries.map((store) => store.isFirstUse('jkt', 'a-proof-id', soon())),
-    )
+    const passed = await Promise.all(tries.map((store) => store.useUp('jkt', 'a-proof-id', soon())))
     expect(passed.filter(Boolean)).toHaveLength(1)
-    expect(await one.isFirstUse('jkt', 'another-id', soon())).toBe(true)
+    expect(await one.useUp('jkt', 'another-id', soon())).toBe(true)
   })
 
   it("[DPP-17] is not used up by another key's use of the same id", async () => {
     const { one, other } = await twoReplicas()
-    expect(await one.isFirstUse('attacker', 'J', soon())).toBe(true)
-    expect(await other.isFirstUse('victim', 'J', soon())).toBe(true)
-    expect(await other.isFirstUse('victim', 'J', soon())).toBe(false)
+    expect(await one.useUp('attacker', 'J', soon())).toBe(true)
+    expect(await other.useUp('victim', 'J', soon())).toBe(true)
+    expect(await other.useUp('victim', 'J', soon())).toBe(false)
+  })
+
+  it('[TOK-08] passes as often as it comes for the request that used it up, and for nobody else', async () => {
+    const { one, other } = await twoReplicas()
+    const names = ['a', 'b', null]
+    for (const shift of names.keys()) {
+      const asked = Array.from({ length: 60 }, (_, n) => names[(n + shift) % 3] ?? null)
+      const use = (by: string | null, n: number) =>
+        (n % 2 === 0 ? one : other).useUp('jkt', `J${String(shift)}`, soon(), by)
+      const passed = await Promise.all(asked.map(use))
+      const winners = asked.filter((_, n) => passed[n])
+      expect(new Set(winners).size).toBe(1)
+      expect(winners).toHaveLength(winners[0] === null ? 1 : 20)
+    }
+    expect(await one.useUp('jkt', 'K', soon(), 'a')).toBe(true)
+    expect(await other.useUp('jkt', 'K', soon(), 'a')).toBe(true)
+    for (const by of ['b', null]) {
+      expect(await other.useUp('jkt', 'K', soon(), by)).toBe(false)
+    }
+    expect(await one.useUp('jkt', 'L', soon())).toBe(true)
+    expect(await one.useUp('jkt', 'L', soon(), 'a')).toBe(false)
   })
 
   it('[DPP-15] is remembered until no clock could accept a copy, and then forgotten', async () => {
     const { db, one } = await twoReplicas()
-    await one.isFirstUse('jkt', 'expired-just-now', soon(-1))
-    await one.isFirstUse('jkt', 'long-over', soon(-120))
+    await one.useUp('jkt', 'expired-just-now', soon(-1))
+    await one.useUp('jkt', 'long-over', soon(-120))
     await one.isBoundTo('hash', 'jkt', soon(-120))
     expect(await one.prune()).toBe(2)
-    expect(await one.isFirstUse('jkt', 'expired-just-now', soon())).toBe(false)
-    expect(await one.isFirstUse('jkt', 'long-over', soon())).toBe(true)
+    expect(await one.useUp('jkt', 'expired-just-now', soon())).toBe(false)
+    expect(await one.useUp('jkt', 'long-over', soon())).toBe(true)
     expect(await db.query('select count(*)::int as n from procura.used_proof')).toEqual([{ n: 2 }])
   })
 
@@ -64,7 +83,7 @@ describe('what may be presented once', () => {
       code: 'unavailable',
       shown: { evaluation: { unavailableInput: 'replay_store' } },
     }
-    await expect(store.isFirstUse('jkt', 'a-proof-id', soon())).rejects.toMatchObject(down)
+    await expect(store.useUp('jkt', 'a-proof-id', soon())).rejects.toMatchObject(down)
     await expect(store.isBoundTo('hash', 'jkt', soon())).rejects.toMatchObject(down)
     await pool.end()
   })

@@ -115,7 +115,7 @@ function anAssertion(assertion: string): Promise<unknown> {
 const NO_ISSUERS = createIssuers({ people: [], workloads: [] }, () => new Date())
 /** Nothing that is refused gets as far as being used up. */
 const UNUSED = {
-  isFirstUse: () => Promise.reject(new Error('it was not refused')),
+  useUp: () => Promise.reject(new Error('it was not refused')),
   isBoundTo: () => Promise.reject(new Error('it was not refused')),
   prune: () => Promise.resolve(),
 } as unknown as ReplayStore

@@ -21,7 +21,10 @@ import {
 
 describe('a question', () => {
   it('passes what an agent presented to the octet, and its answer comes back as it was', async () => {
-    const { answering, asked, agent } = anAnswering()
+    const shown = { proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k', usedBy: 'r'.repeat(43) }
+    const proofs: unknown[] = []
+    const checkProof = (it: typeof shown) => Promise.resolve(void proofs.push(it))
+    const { answering, asked, agent } = anAnswering({ checkProof })
     const { url, limited } = await aListener(answering)
     const line = asking(url)
     const recognised: string[] = []
@@ -37,7 +40,8 @@ describe('a question', () => {
     expect(line.nonce()).toBe('nonce-1')
     expect((await line.authenticate(presented)).session).toEqual(SESSION)
     expect(await line.service(presented, null)).toMatchObject({ audience: 'a' })
-    await line.checkProof({ proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k' })
+    await line.checkProof(shown)
+    expect(proofs).toEqual([shown])
   })
 
   it('is answered with what was decided also to one who has too much going on here; others are refused', async () => {
@@ -131,7 +135,7 @@ describe('a question', () => {
     const { url, counted } = await aListener(answering)
     const line = asking(url)
     expect((await refusalOf(line.decide(presented)))?.isCounted).toBe(true)
-    const shown = { proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k' }
+    const shown = { proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k', usedBy: null }
     expect((await refusalOf(line.checkProof(shown)))?.isCounted).toBe(true)
     const decided = await refusalOf(line.authenticate(presented))
     expect(decided?.isCounted, 'a decision is on record already').toBe(false)

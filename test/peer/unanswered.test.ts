@@ -60,7 +60,7 @@ describe('what is not answered', () => {
       res.end(text),
     )
     const line = asking(await listening(server))
-    const shown = { proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k' }
+    const shown = { proof: 'p', htm: 'GET', htu: 'u', token: 't', jkt: 'k', usedBy: null }
     expect(await refusalOf(line.checkProof(shown))).toMatchObject({ code: 'unavailable' })
     text = '{"nonce":"n","caller":null}'
     expect(await refusalOf(line.checkProof(shown))).toMatchObject({ code: 'unavailable' })
