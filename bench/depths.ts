@@ -7,7 +7,7 @@ import { type Contender, nameOf, startAtDepths } from './contender.ts'
 import { inLanes, openAll, type OpeningCost, OPENINGS, openingsAt } from './opening.ts'
 import { cpuOf, postgresOf, quantile, rateOf, tableOf, tellProven } from './report.ts'
 import { type Place, type Standing, standingAt } from './standing.ts'
-import { type Bench, MOST_CALLERS, takeTurn, type Turn, warmUp } from './turn.ts'
+import { type Bench, BRIEFLY_SECONDS, MOST_CALLERS, takeTurn, type Turn, warmUp } from './turn.ts'
 import { withClient } from './world.ts'
 
 export interface DepthsOptions {
@@ -28,7 +28,9 @@ export async function measureDepths(its: Bench, options: DepthsOptions): Promise
   try {
     // Sessions first: later the credentials of the mints run out, and are swept meanwhile.
     const openings = await measureOpenings(its, contenders, options)
-    for (const contender of contenders) await warmUp(its, contender)
+    const [first, ...others] = contenders
+    if (first !== undefined) await warmUp(its, first)
+    for (const contender of others) await warmUp(its, contender, BRIEFLY_SECONDS)
     const groups = contenders.map(() => [] as Turn[])
     const shape = { kind: 'closed', callers: MOST_CALLERS, seconds: options.seconds } as const
     for (let nth = 0; nth < options.rounds; nth += 1)
