@@ -166,14 +166,23 @@ async function aUser(conf: string, name: string, caps?: string): Promise<Keys> {
   return { accessKeyId, secretAccessKey }
 }
 
+/** What the tool says, before it gives any order, at a monitor that knows nobody's rights yet. */
+const TOO_EARLY = 'problem getting command descriptions'
+
 /** One session of the tool for all of it: it is slow to start. */
 async function tell(conf: string, orders: readonly string[]): Promise<void> {
-  const tool = execFile('ceph', ['-c', conf], { timeout: UP_MS })
-  tool.stdin?.end(`${orders.join('\n')}\n`)
-  let said = ''
-  tool.stderr?.on('data', (text: string) => (said += text))
-  const [code] = (await once(tool, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`ceph ended with ${String(code)}: ${said}`)
+  const deadline = performance.now() + UP_MS
+  for (;;) {
+    const tool = execFile('ceph', ['-c', conf], { timeout: UP_MS })
+    tool.stdin?.end(`${orders.join('\n')}\n`)
+    let said = ''
+    tool.stderr?.on('data', (text: string) => (said += text))
+    const [code] = (await once(tool, 'close')) as [number | null]
+    if (code === 0) return
+    if (!said.includes(TOO_EARLY) || performance.now() > deadline)
+      throw new Error(`ceph ended with ${String(code)}: ${said}`)
+    await pause(50)
+  }
 }
 
 async function run(program: string, ...args: string[]): Promise<void> {
