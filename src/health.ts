@@ -13,6 +13,8 @@ const OFFSET_MS_MAX = 5000
 /** Whoever asks again and again learns of a drain before the door is shut. */
 const TELL_MS = { least: 1000, most: 5000 }
 const TELL_LOOK_MS = 20
+/** Until whoever asked has the answer, and has sent others elsewhere. */
+const ACTED_MS = 250
 
 export interface HealthOptions {
   readonly tenant: string
@@ -132,6 +134,7 @@ export function watchReadiness(
       const patience = Math.min(TELL_MS.most, Math.max(TELL_MS.least, 3 * everyMs))
       if (everyMs > TELL_MS.most || since - askedAt > patience) return false
       while (askedAt <= since && performance.now() - since < patience) await pause(TELL_LOOK_MS)
+      await pause(ACTED_MS)
       return true
     },
   }

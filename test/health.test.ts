@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest'
-import { createHealth } from '../src/health.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createHealth, watchReadiness } from '../src/health.ts'
 import { freshDatabase } from './pg/database.ts'
 
 async function healthOf(change: Partial<Parameters<typeof createHealth>[0]> = {}) {
@@ -49,4 +50,29 @@ it('looks once for all who ask at the same time, so that asking cannot hold up a
     `select count(*)::int as n from pg_stat_activity where datname = '${db.name}'`,
   )
   expect(calls?.n).toBeLessThan(6)
+})
+
+describe('a drain', () => {
+  const watched = () => watchReadiness({ ready: () => Promise.resolve({ failing: null }) }, () => 0)
+
+  it('is waited with until whoever asks regularly was told, and had time to act on it', async () => {
+    const health = watched()
+    await health.ready()
+    await health.ready()
+    let isOver = false
+    const telling = health.told().then((isBalanced) => {
+      isOver = true
+      return isBalanced
+    })
+    await pause(100)
+    expect(isOver, 'nobody has asked yet').toBe(false)
+    const since = performance.now()
+    await health.ready()
+    expect(await telling).toBe(true)
+    expect(performance.now() - since).toBeGreaterThan(200)
+  })
+
+  it('is waited with for nobody where nobody asks', async () => {
+    expect(await watched().told()).toBe(false)
+  })
 })
