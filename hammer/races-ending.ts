@@ -9,6 +9,8 @@ import type { Random } from './random.ts'
 import type { Race, Round } from './race.ts'
 
 const COPIES = 3
+/** What whoever asks again is told of an issuance that failed: then nobody has it. */
+const FAILED = 'decision_stale'
 /** What one may be told whose consent or agent is no more. */
 const OVER = ['chain_invalid', 'invalid_token', 'invalid_client', 'invalid_grant', 'not_found']
 
@@ -106,9 +108,9 @@ async function end({ world, call, kim, ana }: Cast, run: Run): Promise<void> {
 function round(outcomes: readonly Outcome[], after: Outcome, more: readonly string[] = []): Round {
   const fit = new Set([...OVER, ...more])
   const given = outcomes.filter(({ kind }) => kind === 'done').length
-  const odd = outcomes.flatMap((it) =>
-    it.kind === 'done' || (it.kind === 'refused' && fit.has(it.code)) ? [] : [told(it)],
-  )
+  const isOdd = (it: Outcome) =>
+    it.kind !== 'done' && !(it.kind === 'refused' && (fit.has(it.code) || it.code === FAILED))
+  const odd = outcomes.filter(isOdd).map(told)
   const isLate = after.kind !== 'refused' || !fit.has(after.code)
   return {
     outcome: `${String(given)} given before it`,

@@ -32,10 +32,15 @@ it.each(named.filter(([name]) => name.startsWith('one')))(
 it.each(named.filter(([name]) => !name.startsWith('one')))(
   '[F61] %s is the end of it: nothing is given that was asked for later, and nothing lives on',
   async (_, race) => {
-    const { outcomes, violations } = await runRace(stage, race, { rounds: ROUNDS, seed })
-    expect(violations).toEqual([])
-    const met = JSON.stringify(outcomes)
-    expect(Object.keys(outcomes).length, `before and behind: ${met}`).toBeGreaterThan(1)
+    const met: Record<string, number> = {}
+    // Where chance has put the end on one side each time, there are more.
+    for (let more = 0; more < 3 && Object.keys(met).length < 2; more += 1) {
+      const how = { rounds: ROUNDS, seed: seed + more }
+      const { outcomes, violations } = await runRace(stage, race, how)
+      expect(violations).toEqual([])
+      Object.assign(met, outcomes)
+    }
+    expect(Object.keys(met).length, `before and behind: ${JSON.stringify(met)}`).toBeGreaterThan(1)
   },
   TIMEOUT_MS,
 )
