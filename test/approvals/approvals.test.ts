@@ -96,7 +96,7 @@ describe('answering', () => {
     })
     const [leaf] = (await leaves('approval_decided')).slice(-1)
     expect(leaf?.entry).toContain(`"decision":"approve"`)
-    expect(leaf?.entry).not.toContain('fine')
+    expect(leaf?.entry).not.toContain('fine by me')
   })
 
   it('is not for one’s own chain, nor for those the rule does not name [APR-01]', async () => {

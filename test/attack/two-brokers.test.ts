@@ -252,9 +252,10 @@ describe.each([
     const allowed = ['done', 'unavailable', 'downstream_failed', 'downstream_timeout']
     expect(allowed).toEqual(expect.arrayContaining([...new Set(codes)]))
     for (const run of [kim, ana])
-      expect((await run.client.requestCredential(run === kim ? refund : count)).status).toBe(
-        'active',
-      )
+      expect(
+        (await untilAnswered(() => run.client.requestCredential(run === kim ? refund : count)))
+          .status,
+      ).toBe('active')
 
     const orphans = await database.query(
       `select l.id from procura.lease l where l.id = any($1::text[])

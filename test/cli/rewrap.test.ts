@@ -41,7 +41,7 @@ it('a new seal is made, what is stored is put under it, and nothing of either is
   const lines = readFileSync(join(keys, 'seal.key'), 'utf8').trim().split('\n')
   expect(lines).toHaveLength(2)
   for (const secret of [...lines, 'canary']) expect(printed.join('\n')).not.toContain(secret)
-})
+}, 120_000)
 
 it('a seal from the environment is rotated there, and where nothing is stored nothing is wrapped', async () => {
   const { url } = await freshDatabase()

@@ -54,8 +54,11 @@ function familyOf(pid: number): number[] {
 }
 
 function parentOf(pid: number): number {
-  const file = `/proc/${String(pid)}/stat`
-  return existsSync(file) ? Number(/\) \S+ (\d+)/.exec(readFileSync(file, 'utf8'))?.[1]) : 0
+  try {
+    return Number(/\) \S+ (\d+)/.exec(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))?.[1])
+  } catch {
+    return 0 // It has ended.
+  }
 }
 
 describe('the embedded server', LONG, () => {

@@ -228,7 +228,7 @@ line(
 line('tokens whose time is over are told to an auditor, and anybody can check them', async (w) => {
   const { aDelegator, hop, DG } = chainsOf(w)
   const { agent, root } = await aDelegator()
-  const handed = hop(root, await w.anAgent(), { lasts: 2 })
+  const handed = hop(root, await w.anAgent(), { lasts: 4 })
   const id = memberOf(await w.accepted(DG(agent, handed)), 'id')
   const over = async () => {
     const { body } = await w.accepted(CH(w, id, 'cleo', '?include=tokens'), 200)

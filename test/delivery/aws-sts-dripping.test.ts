@@ -15,6 +15,8 @@ const identity = aSigner()
 let endpoint: AwsEndpoint
 let healthy: AwsEndpoint['answer']
 beforeAll(async () => {
+  // How long it takes to load them is no matter.
+  await Promise.all([import('@aws-sdk/client-iam'), import('@aws-sdk/client-sts')])
   endpoint = await anAwsEndpoint()
   healthy = (res, form) => {
     if (form.get('Action') === 'GetRolePolicy') xml(res, 404, failure('NoSuchEntity'))

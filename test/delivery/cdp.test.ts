@@ -72,7 +72,7 @@ describe('redeeming a decision', () => {
     [
       'altered',
       async ({ decision }) =>
-        (await decision()).replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
+        (await decision()).replace(/(?<=\.)[^.](?=[^.]*$)/, (one) => (one === 'A' ? 'B' : 'A')),
     ],
     ['a deny, which has no grant', ({ decision }) => decision({ grant: null })],
     ['with a claim that nobody knows', ({ decision }) => decision({ limit: 5 })],

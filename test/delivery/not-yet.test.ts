@@ -47,7 +47,7 @@ describe('a lease that its target cannot end early', () => {
     expect(await sweeper.sweepOnce(before)).toBe(0)
     expect(patient.asked).toHaveLength(1)
 
-    const after = new Date(intent.expiresAt.getTime() + 1000)
+    const after = new Date(intent.expiresAt.getTime() + 10_000)
     patient.passes(after)
     expect(await sweeper.sweepOnce(after)).toBe(1)
     expect(await stateOf(world.db, lease.id)).toMatchObject({ state: 'revoked' })

@@ -67,12 +67,13 @@ describe('a sweep', () => {
 
   it('[F06] ends what a process was making when it died, whether it was made or not', async () => {
     const world = await aWorld()
+    const before = Date.now()
     const made = await world.redeem(ORDERS)
     const claims = world.claims(ORDERS)
     await spend(world.db, claims['jti'] as string)
     const unmade = await world.redeem(claims)
     await world.cdp.mint(made)
-    expect(await world.aSweeper().sweepOnce(inSeconds(29))).toBe(0)
+    expect(await world.aSweeper().sweepOnce(inSeconds(29, before))).toBe(0)
     expect(await world.aSweeper().sweepOnce(inSeconds(31))).toBe(2)
     expect(world.fake.live.size).toBe(0)
     for (const { lease } of [made, unmade]) expect(await isOver(world, lease)).toBe('failed')
@@ -127,8 +128,9 @@ describe('a sweep', () => {
       await issue(world, { ...ORDERS, consent_id: newId('con', now()) })
     world.fake.faults.add('refuses to revoke')
     const sweeper = world.aSweeper()
+    const issuedAt = Date.now()
     for (const tried of [8, 16, 20]) {
-      expect(await sweeper.sweepOnce(inSeconds(61))).toBe(0)
+      expect(await sweeper.sweepOnce(inSeconds(61, issuedAt))).toBe(0)
       expect(world.fake.revoked).toHaveLength(tried)
     }
     await issue(world, ORDERS)

@@ -132,7 +132,7 @@ describe('how the broker logs in', () => {
   })
 
   it('with a token, which it renews as it lists what is its own', async () => {
-    const secret = new Secret(server.token(['procura-broker'], 1))
+    const secret = new Secret(server.token(['procura-broker'], 10))
     const own = await within(3000, (signal) => aTarget({}, { secret }).listOwn(signal))
     expect(own).toEqual([])
     const { ends = 0 } = server.state.tokens.get(secret.reveal()) ?? {}

@@ -49,7 +49,12 @@ export async function anOffice(db: TestDatabase) {
     },
 
     decide(person: ProvenPerson, { id, binding }: Asked, verdict: Said = {}, act = by()) {
-      const said = { decision: 'approve', reason: 'fine', approvedUntil: null, ...verdict } as const
+      const said = {
+        decision: 'approve',
+        reason: 'fine by me',
+        approvedUntil: null,
+        ...verdict,
+      } as const
       return house.approvals.decide(person, id, { ...said, bindingHash: binding }, act)
     },
 

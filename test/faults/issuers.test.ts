@@ -63,7 +63,8 @@ async function passes(ms: number): Promise<void> {
   laterMs += ms
   writeFileSync(file, String(laterMs))
   broker.signal('SIGUSR2')
-  await eventually('a difference', async () => !(await isReady()))
+  const said = `later ${String(laterMs)}\n`
+  await eventually('a difference', () => Promise.resolve(broker.stderr().includes(said)))
   await eventually('its clock being right', isReady)
 }
 

@@ -1,6 +1,7 @@
 /**
  * Preloaded into a broker: time passes, for its machine and for the database that it asks for the time.
- * By how many milliseconds stands in the file that `FAULT_LATER` names, which is read again at SIGUSR2.
+ * By how many milliseconds stands in the file that `FAULT_LATER` names, which is read again at SIGUSR2;
+ * when the broker was first told so, is said.
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
@@ -9,6 +10,7 @@ const file = process.env['FAULT_LATER'] ?? ''
 delete process.env['FAULT_LATER'] // The broker tells what it does not know.
 const read = () => Number(readFileSync(file, 'utf8'))
 let laterMs = read()
+let toldMs = laterMs
 process.on('SIGUSR2', () => {
   laterMs = read()
 })
@@ -41,6 +43,9 @@ client.query = function (...args) {
   const told: Told = (error, result) => {
     for (const row of result?.rows ?? []) row.now = new RealDate(row.now.getTime() + laterMs)
     ;(callback as Told)(error, result)
+    if (result === undefined || toldMs === laterMs) return
+    toldMs = laterMs
+    process.stderr.write(`later ${String(toldMs)}\n`)
   }
   return query.apply(this, [...args.slice(0, -1), told])
 }

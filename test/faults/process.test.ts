@@ -189,13 +189,15 @@ describe('a broker that lacks', () => {
       const file = join(disk, 'checkpoints')
       const broker = await aLonelyBroker({ PROCURA_CHECKPOINTS: file })
       const { kim, failing } = await agentsAt(world.home, broker.issuer)
-      const remount = (how: string) => {
-        expect(spawnSync('mount', ['-o', `remount,${how}`, disk]).status).toBe(0)
-      }
-      remount('ro')
+      // Not while the broker is writing to it.
+      const remount = (how: string) =>
+        eventually(how, () =>
+          Promise.resolve(spawnSync('mount', ['-o', `remount,${how}`, disk]).status === 0),
+        )
+      await remount('ro')
       all.push(await one(kim, ASK.refund))
       await eventually('being red', async () => (await failing()) === 'checkpoints', 30)
-      remount('rw')
+      await remount('rw')
       await eventually('being ready', async () => (await failing()) === null, 30)
       broker.signal('SIGTERM')
       expect(await broker.ended).toBe(0)

@@ -82,7 +82,7 @@ describe('[F65] asked again under the same key', () => {
     const run = await aKim()
     const { ask, ready } = asking(run)
     const send = await ready(refund)
-    expect(await whileHeld(() => send(0, 600)), 'it hung').toBeNull()
+    expect(await whileHeld(() => send(0, 1000)), 'it hung').toBeNull()
     for (const at of [1, 0]) {
       const again = await eventually('an answer', async () => {
         const told = await ask(at, refund)

@@ -14,7 +14,8 @@ function assertion(
   by = shop,
   header: Record<string, unknown> = {},
 ) {
-  const times = { iat: world.seconds(), exp: world.seconds() + 60 }
+  const iat = world.seconds()
+  const times = { iat, exp: iat + 60 }
   count += 1
   const ids = { iss: 'shop', sub: 'shop', aud: ISS, jti: `jti-${String(count)}` }
   return jwt(by, { ...ids, ...times, ...changed }, { kid: undefined, ...header })

@@ -143,7 +143,7 @@ describe('a session', () => {
     expect(await asked({}, ownJwt(own.id, key, { aud: 'https://other.example' }))).toBe(
       'invalid_client: aud',
     )
-    expect(await asked({}, ownJwt(own.id, key, { exp: seconds() + 301 }))).toBe(
+    expect(await asked({}, ownJwt(own.id, key, { exp: seconds() + 302 }))).toBe(
       'invalid_client: exp',
     )
     expect(await asked({}, ownJwt(own.id, key, { iat: undefined }))).toBe('invalid_client: exp')

@@ -158,7 +158,8 @@ export async function aWorld() {
   const svid = (sub: string, claims: Record<string, unknown> = {}, by: Holder = spire) =>
     jwt(by, { sub, aud: [ISS], exp: seconds() + 300, ...claims })
   const ownJwt = (id: string, by: Holder, claims: Record<string, unknown> = {}) => {
-    const times = { iat: seconds(), exp: seconds() + 300 }
+    const iat = seconds()
+    const times = { iat, exp: iat + 300 }
     return jwt(by, { iss: id, sub: id, aud: ISS, jti: randomUUID(), ...times, ...claims })
   }
 

@@ -210,7 +210,10 @@ function workloadOf(kind: Kind, subject: string, { jwk }: Holder): JsonObject {
 /** Valid tokens, fresh at each call, with what a line changes in them. */
 function createTokens({ issuer, keys, nonce }: AdaptorOptions) {
   const jti = () => randomUUID()
-  const lasting = (life: number) => ({ iat: seconds(), exp: seconds() + life })
+  const lasting = (life: number) => {
+    const iat = seconds()
+    return { iat, exp: iat + life }
+  }
 
   function validWT({ kind, subject, signer: holder }: Agent) {
     const header = headerBy(holder, 'JWT')

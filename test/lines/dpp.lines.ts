@@ -93,8 +93,10 @@ for (const { name, path, status, ok, send } of PLACES) {
     })
 
     line(`[DPP-12] ${name}, it is seventy seconds old at most, and ten ahead`, async (w) => {
-      for (const iat of [Math.floor(now()) - 71, Math.ceil(now()) + 11, undefined, `${now()}`]) {
-        await refused(w, claims({ iat }), 'iat')
+      const old = () => Math.floor(now()) - 71
+      const early = () => Math.ceil(now()) + 11
+      for (const iat of [old, early, () => undefined, () => `${now()}`]) {
+        await refused(w, claims({ iat: iat() }), 'iat')
       }
       for (const at of [0, 1]) {
         await w.accepted(send(w, claims({ iat: Math.ceil(now()) - 69 }), at), ok)

@@ -224,7 +224,7 @@ function inPieces(response: ServerResponse, text: string): void {
   const next = () => {
     const piece = pieces.shift()
     if (piece === undefined) response.end()
-    else response.write(piece, () => setTimeout(next, 3))
+    else response.write(piece, () => setImmediate(next))
   }
   next()
 }

@@ -57,7 +57,7 @@ export async function aTestServer() {
   const part: VaultPart = {
     which: 'the protocol-true test server, which is no Vault',
     settings: { ...common, policies: ['procura-orders'], auth: { method: 'token' } },
-    secret: new Secret(server.token(['procura-broker'])),
+    secret: new Secret(server.token(['procura-broker'], 900)),
     works: (issued) =>
       Promise.resolve(
         server.state.logins.get(secretOf(issued, 'username')) === secretOf(issued, 'password'),

@@ -18,7 +18,7 @@ it('[DOS-08] does not ask the deciding side about one who was told to wait, and 
       return Promise.resolve({ session: SESSION, jkt: 'k' })
     },
   })
-  const { url } = await aListener(answering, { limit: createCallers(limits) })
+  const { url } = await aListener(answering, { limit: createCallers(limits, () => 0) })
   const asked = createAskedIdentity(asking(url))
   const front = aFront({ limits, identity: { ...aFront().identity, ...asked } })
   await serving(front, async ({ call }) => {

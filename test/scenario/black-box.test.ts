@@ -176,7 +176,7 @@ describe.each(SHAPES)('as $shape', ({ start }) => {
 
     it('lives no longer than it says, nor does a session that is open', async () => {
       const run = await aRun(by.as('ana'), broker.issuer, READING)
-      const answer = await run.client.requestCredential({ ...query(COUNT), ttl_seconds: 2 })
+      const answer = await run.client.requestCredential({ ...query(COUNT), ttl_seconds: 4 })
       if (answer.status !== 'active') throw new Error('nobody was to be asked')
       const login = await logIn(answer.credential)
       await eventually('the end of the session', () => Promise.resolve(login.isOver()))

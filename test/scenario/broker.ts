@@ -79,7 +79,12 @@ export async function startBroker(
   how: StartOptions = {},
 ): Promise<BrokerProcess> {
   const own = { PROCURA_PORT: '0', ...BY_CEDAR, ...env }
-  const started = await start(['serve', ...options], own, READY, how)
+  const begin = () => start(['serve', ...options], own, READY, how)
+  // A port that was free when it was chosen may be somebody else's by the time that it is used.
+  const started = await begin().catch((error: unknown) => {
+    if (own.PROCURA_PORT === '0' && String(error).includes('EADDRINUSE')) return begin()
+    throw error
+  })
   const [, issuer = '', port = ''] = started.match
   return { ...started, issuer, port: Number(port) }
 }

@@ -77,7 +77,7 @@ describe('procura dev', () => {
     expect(await again.ended).toBe(0)
     expect(readFileSync(join(env.PROCURA_DATA, 'agents', 'report-bot.json'), 'utf8')).toBe(keys)
     expect(existsSync(join(env.PROCURA_DATA, 'local.json'))).toBe(true)
-  }, 90_000)
+  }, 180_000)
 })
 
 /** The lines after `next:`, as their arguments. */

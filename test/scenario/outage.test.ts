@@ -56,4 +56,4 @@ it('without its database issues nothing, says so with 503, and heals by itself',
   expect((await request()).status).toBe('active')
   broker.signal('SIGTERM')
   expect(await broker.ended).toBe(0)
-})
+}, 120_000)
