@@ -6,11 +6,9 @@ import { anOrder, approve, COUNT, LARGE, mint, REFUND } from './acts.ts'
 import type { Outcome } from './calls.ts'
 import { type Agent, type Cast, newRun, READING, REFUNDING, register, type Run } from './cast.ts'
 import type { Random } from './random.ts'
-import type { Race, Round } from './race.ts'
+import { FAILED, type Race, type Round } from './race.ts'
 
 const COPIES = 3
-/** What whoever asks again is told of an issuance that failed: then nobody has it. */
-const FAILED = 'decision_stale'
 /** What one may be told whose consent or agent is no more. */
 const OVER = ['chain_invalid', 'invalid_token', 'invalid_client', 'invalid_grant', 'not_found']
 
@@ -108,12 +106,12 @@ async function end({ world, call, kim, ana }: Cast, run: Run): Promise<void> {
 function round(outcomes: readonly Outcome[], after: Outcome, more: readonly string[] = []): Round {
   const fit = new Set([...OVER, ...more])
   const given = outcomes.filter(({ kind }) => kind === 'done').length
-  const isOdd = (it: Outcome) =>
-    it.kind !== 'done' && !(it.kind === 'refused' && (fit.has(it.code) || it.code === FAILED))
-  const odd = outcomes.filter(isOdd).map(told)
+  const words = outcomes.map(told)
+  const odd = words.filter((word) => word !== 'done' && word !== FAILED && !fit.has(word))
   const isLate = after.kind !== 'refused' || !fit.has(after.code)
   return {
-    outcome: `${String(given)} given before it`,
+    // On a machine that is busy.
+    outcome: words.includes(FAILED) ? 'failed' : `${String(given)} given before it`,
     violations: isLate ? [...odd, `asked for after its end: ${told(after)}`] : odd,
   }
 }

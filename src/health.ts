@@ -107,7 +107,8 @@ async function tried(pool: Pool, work: (query: Query) => Promise<unknown>): Prom
 export interface Watched {
   ready(): Promise<Readiness>
   /**
-   * Resolves when whoever asks regularly has been told of the drain, or would have asked by now.
+   * Resolves when whoever asks regularly has been told of the drain and has had time to act on it, or
+   * would have asked by now.
    * False where nobody does: there is no balancer, and nobody to wait for.
    */
   told(): Promise<boolean>
@@ -134,7 +135,7 @@ export function watchReadiness(
       const patience = Math.min(TELL_MS.most, Math.max(TELL_MS.least, 3 * everyMs))
       if (everyMs > TELL_MS.most || since - askedAt > patience) return false
       while (askedAt <= since && performance.now() - since < patience) await pause(TELL_LOOK_MS)
-      await pause(ACTED_MS)
+      if (askedAt > since) await pause(ACTED_MS)
       return true
     },
   }

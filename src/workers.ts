@@ -14,7 +14,7 @@ const BACK_OFF_MS = { first: 100, most: 30_000 }
 /** Who was ready for this long did not fail at the start. */
 const STEADY_MS = 10_000
 /** Longer than the longest drain: whoever balances is told, all are answered, work that goes on ends, then the chores. */
-const END_MS = 5000 + 2 * DRAIN_MS + 35_000
+const END_MS = 5500 + 2 * DRAIN_MS + 35_000
 
 export interface CrewOptions {
   readonly count: number

@@ -40,14 +40,16 @@ describe('a lease that its target cannot end early', () => {
     await stop(world.db, 'consent', WHO.consent)
     const sweeper = world.aSweeper(patient.targets)
 
-    expect(await sweeper.sweepOnce()).toBe(0)
+    const start = new Date(intent.expiresAt.getTime() - 30_000)
+    patient.passes(start)
+    expect(await sweeper.sweepOnce(start)).toBe(0)
     expect(await stateOf(world.db, lease.id)).toMatchObject({ state: 'revoke_pending' })
     expect(patient.asked).toEqual([intent.expiresAt])
     const before = new Date(intent.expiresAt.getTime() - 2000)
     expect(await sweeper.sweepOnce(before)).toBe(0)
     expect(patient.asked).toHaveLength(1)
 
-    const after = new Date(intent.expiresAt.getTime() + 10_000)
+    const after = new Date(intent.expiresAt.getTime() + 1000)
     patient.passes(after)
     expect(await sweeper.sweepOnce(after)).toBe(1)
     expect(await stateOf(world.db, lease.id)).toMatchObject({ state: 'revoked' })

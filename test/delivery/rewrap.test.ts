@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { openedRow, sealedRow, type SealedRow } from '../../src/delivery/envelope.ts'
 import { fileKeyStore, versionOf } from '../../src/delivery/key-store.ts'
 import { rewrapSecrets } from '../../src/delivery/rewrap.ts'
@@ -101,6 +101,7 @@ describe('wrapping anew', () => {
     const house = await aHouse(60)
     const script = fileURLToPath(new URL('./rewrap-process.ts', import.meta.url))
     const child = spawn(process.execPath, [script, house.db.url, house.both], { stdio: 'pipe' })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const [said] = (await once(child.stdout, 'data')) as [Buffer]
     expect(said.toString()).toMatch(/^1\n/)
     child.kill('SIGKILL')

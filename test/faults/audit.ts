@@ -40,7 +40,7 @@ export async function expectSound(
     ),
   )
   await expectOnRecord(postgres, calls)
-  await comesToNothing('what nobody asked for at the target', 140, () =>
+  await comesToNothing('what nobody asked for at the target', 75, () =>
     orphans(postgres, target, issuer),
   )
   await comesToNothing('what is not signed', 20, () =>

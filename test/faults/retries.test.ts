@@ -28,18 +28,17 @@ async function post(
   at: number,
   headers: Readonly<Record<string, string>>,
   body: string,
-  timeoutMs?: number,
+  signal?: AbortSignal,
 ): Promise<Told | null> {
   const url = `http://127.0.0.1:${String(brokers[at]?.port)}/v1/credentials`
-  const signal = timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }
   try {
-    const answer = await fetch(url, { method: 'POST', headers, body, ...signal })
+    const answer = await fetch(url, { method: 'POST', headers, body, signal: signal ?? null })
     const told = parseTrusted(await answer.text())
     if (!isObject(told)) throw new TypeError('an answer is an object')
     const isReplay = answer.headers.get('idempotency-replayed') === 'true'
     return { status: answer.status, isReplay, body: told }
   } catch (error) {
-    if (timeoutMs !== undefined && error instanceof DOMException) return null
+    if (signal !== undefined && error instanceof DOMException) return null
     throw error
   }
 }
@@ -49,7 +48,7 @@ function asking(run: Run, key: string = randomUUID()) {
   const ready = async (what: JsonObject) => {
     const body = JSON.stringify(what)
     const headers = { ...(await signedFor(run, issuer, body)), 'idempotency-key': key }
-    return (at: number, timeoutMs?: number) => post(at, headers, body, timeoutMs)
+    return (at: number, signal?: AbortSignal) => post(at, headers, body, signal)
   }
   /** Signed now, to be sent later. */
   const ask = async (at: number, what: JsonObject) => await (await ready(what))(at)
@@ -69,6 +68,8 @@ async function onRecord({ consent }: Run) {
   return row
 }
 
+const WAITING = `select from pg_stat_activity
+  where datname = current_database() and wait_event_type = 'Lock'`
 /** Nobody can append meanwhile. */
 async function whileHeld<T>(work: () => Promise<T>): Promise<T> {
   const holder = new Client({ connectionString: database.url, application_name: 'test' })
@@ -82,7 +83,14 @@ describe('[F65] asked again under the same key', () => {
     const run = await aKim()
     const { ask, ready } = asking(run)
     const send = await ready(refund)
-    expect(await whileHeld(() => send(0, 1000)), 'it hung').toBeNull()
+    const patience = new AbortController()
+    const hung = await whileHeld(async () => {
+      const answer = send(0, patience.signal)
+      await eventually('a wait', async () => (await database.query(WAITING)).length > 0)
+      patience.abort()
+      return await answer
+    })
+    expect(hung, 'it hung').toBeNull()
     for (const at of [1, 0]) {
       const again = await eventually('an answer', async () => {
         const told = await ask(at, refund)

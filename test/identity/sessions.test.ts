@@ -143,7 +143,8 @@ describe('a session', () => {
     expect(await asked({}, ownJwt(own.id, key, { aud: 'https://other.example' }))).toBe(
       'invalid_client: aud',
     )
-    expect(await asked({}, ownJwt(own.id, key, { exp: seconds() + 302 }))).toBe(
+    const iat = seconds()
+    expect(await asked({}, ownJwt(own.id, key, { iat, exp: iat + 301 }))).toBe(
       'invalid_client: exp',
     )
     expect(await asked({}, ownJwt(own.id, key, { iat: undefined }))).toBe('invalid_client: exp')

@@ -91,15 +91,18 @@ describe('how long, and how much', () => {
     await pause(1500)
     const stop = target(id)
     if (stop?.['kind'] === 'agent') stop['id'] = agent.id
-    const since = performance.now()
-    await stopped(stop)
-    const { status, isWhole, text } = await call
-    const tookMs = performance.now() - since
-    if (stop === null) await frozen('lifted')
-    expect([status, isWhole]).toEqual([200, false])
-    expect(text).toContain('tick tick')
-    expect(tookMs).toBeLessThan(5000)
-    expect(await outcomes(w, id)).toEqual([['occurred', '2xx', 'revoked']])
+    try {
+      const since = performance.now()
+      await stopped(stop)
+      const { status, isWhole, text } = await call
+      const tookMs = performance.now() - since
+      expect([status, isWhole]).toEqual([200, false])
+      expect(text).toContain('tick tick')
+      expect(tookMs).toBeLessThan(5000)
+      expect(await outcomes(w, id)).toEqual([['occurred', '2xx', 'revoked']])
+    } finally {
+      if (stop === null) await frozen('lifted')
+    }
   })
 })
 

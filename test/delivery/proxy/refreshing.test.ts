@@ -36,10 +36,10 @@ describe('the turn of whoever asks for the next token', () => {
 
   it('is nobody else’s while its answer is not stored yet: a strict server never ends the grant', async () => {
     const { server, tokenOf, aBroker, troubles } = await aKeptTarget(db)
-    // In the proportions of those that are meant; the answer is late, and then the database is away.
+    // The answer is late, and then the database is away, for longer than it takes to ask again.
     const times = { paused: 500, ask: 1000, store: 2000, lastTry: 500 }
-    server.before = () => pause(800)
-    const late = tokenOf(aBroker(cutOff(db.pool('procura_cdp', 2), 1000), { times }))
+    server.before = () => pause(400)
+    const late = tokenOf(aBroker(cutOff(db.pool('procura_cdp', 2), 1600), { times }))
     await until(() => Promise.resolve(server.asked.length === 1))
     const { token } = await tokenOf(aBroker(undefined, { times }))
     expect([(await late).token, server.takes(`Bearer ${token}`)]).toEqual([token, true])
