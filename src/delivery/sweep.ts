@@ -6,7 +6,8 @@ import { createResting } from './resting.ts'
 import { type SweepOptions, sweepTarget } from './sweep-target.ts'
 
 const TICK_MS = 1000
-const RECONCILE_MS = 60_000
+/** Twice in the minute after which nothing is to be left of it: one look may fail. */
+const RECONCILE_MS = 25_000
 const STOP_MS = 8000
 
 export interface Sweeper {

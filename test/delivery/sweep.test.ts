@@ -244,24 +244,6 @@ describe('a sweep', () => {
   }
 })
 
-describe('what is at a target without a lease', () => {
-  it('[I3] is ended, and reported; what has one is left alone', async () => {
-    const world = await aWorld()
-    const { intent } = await issue(world, ORDERS)
-    const minting = await world.redeem(ORDERS)
-    await world.cdp.mint(minting)
-    const orphan = `cb_${'a'.repeat(26)}`
-    world.fake.live.add(orphan)
-    const sweeper = world.aSweeper()
-    expect(await sweeper.reconcile('orders')).toEqual([orphan])
-    expect([...world.fake.live].sort()).toEqual(
-      [intent.downstreamName, minting.downstreamName].sort(),
-    )
-    expect(await sweeper.reconcile('orders')).toEqual([])
-    expect(await sweeper.reconcile('payments')).toEqual([])
-  })
-})
-
 describe('a sweeper that was started', () => {
   it('sweeps by itself, at once when it is poked, through an outage, and not after it stopped', async () => {
     const world = await aWorld()

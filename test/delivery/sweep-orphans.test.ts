@@ -1,0 +1,59 @@
+/** What is at a target, and is nobody's. */
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Silent } from '../../src/delivery/connector.ts'
+import { until } from './bench.ts'
+import { aWorld, issue, ORDERS, type World } from './world.ts'
+
+const ORPHAN = `cb_${'a'.repeat(26)}`
+
+describe('what is at a target without a lease', () => {
+  it('[I3] is ended, and reported; what has one is left alone', async () => {
+    const world = await aWorld()
+    const { intent } = await issue(world, ORDERS)
+    const minting = await world.redeem(ORDERS)
+    await world.cdp.mint(minting)
+    world.fake.live.add(ORPHAN)
+    const sweeper = world.aSweeper()
+    expect(await sweeper.reconcile('orders')).toEqual([ORPHAN])
+    expect([...world.fake.live].sort()).toEqual(
+      [intent.downstreamName, minting.downstreamName].sort(),
+    )
+    expect(await sweeper.reconcile('orders')).toEqual([])
+    expect(await sweeper.reconcile('payments')).toEqual([])
+  })
+
+  it('[I3] is looked for twice a minute, for one look may fail, and not after the sweeper stopped', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const world = await aWorld()
+    const { targets, looks } = aTargetSilentAt(world, 2)
+    const sweeper = world.aSweeper(targets)
+    sweeper.start()
+    await until(() => Promise.resolve(looks() === 1))
+
+    world.fake.live.add(ORPHAN)
+    vi.advanceTimersByTime(30_000)
+    await until(() => Promise.resolve(world.troubles.length === 1))
+    expect(world.fake.live.has(ORPHAN)).toBe(true)
+    vi.advanceTimersByTime(30_000)
+    await until(() => Promise.resolve(!world.fake.live.has(ORPHAN)))
+
+    await sweeper.stop()
+    const before = looks()
+    vi.advanceTimersByTime(60_000)
+    expect(looks()).toBe(before)
+  })
+})
+
+/** It cannot be asked what it has when it is asked for that time. */
+function aTargetSilentAt({ targets }: World, time: number) {
+  const orders = targets.get('orders')
+  if (orders === undefined) throw new Error('no target')
+  let looks = 0
+  const listOwn: typeof orders.listOwn = async (signal) => {
+    looks += 1
+    if (looks === time) throw new Silent('nobody answers')
+    return await orders.listOwn(signal)
+  }
+  return { targets: new Map([['orders', { ...orders, listOwn }]]), looks: () => looks }
+}
