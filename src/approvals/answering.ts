@@ -47,7 +47,7 @@ export interface Answering {
   expireDue(act: Act): Promise<number>
 }
 
-export interface AnsweringOptions extends Pick<Reading, 'findForAgent'> {
+export interface AnsweringOptions extends Pick<Reading, 'findAsked' | 'findForAgent'> {
   readonly tenant: string
   readonly pool: Pool
   readonly ledger: Ledger
@@ -64,12 +64,14 @@ interface Answered {
 }
 
 export function createAnswering(options: AnsweringOptions): Answering {
-  const { tenant, ledger, findForAgent } = options
+  const { tenant, ledger, findAsked, findForAgent } = options
   return {
     async decide(person, id, verdict, by) {
       if (!person.person.roles.includes('approver')) throw new BrokerError('role_required')
       const earlier = await ledger.find(by.key)
       if (earlier !== null) return await repeated(options, id, earlier as { event_id: string })
+      // Who is not asked takes no turn of the ledger, which others wait for.
+      await findAsked(person, id)
       const { value } = await ledger.record<Answered>(by.key, async (tx) => {
         const approval = await readInTurn(tx, tenant, id)
         if (approval === null) throw new BrokerError('not_found')

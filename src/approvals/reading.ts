@@ -8,6 +8,7 @@ import type { ProvenPerson } from '../domain/person.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { standingOf } from './asked.ts'
 import { type ApprovalRow, approvalOf, columns } from './store.ts'
+import { refuseUnlessAsked } from './verdict.ts'
 
 export interface ApprovalPage {
   readonly limit: number
@@ -23,6 +24,8 @@ export interface Reading {
   ): Promise<{ items: Approval[]; next: ApprovalId | null }>
   /** @throws BrokerError `not_found`, also for what this person is not asked about */
   find(person: ProvenPerson, id: ApprovalId): Promise<Approval>
+  /** Whom it asks. @throws BrokerError `not_found`, `self_approval`, `approver_not_allowed` */
+  findAsked(person: ProvenPerson, id: ApprovalId): Promise<Approval>
   /** @throws BrokerError `not_found`, also for another agent's */
   findForAgent(instance: ProvenInstance, id: ApprovalId): Promise<Approval>
 }
@@ -77,6 +80,12 @@ export function createReading({ tenant, pool }: ReadingOptions): Reading {
       if (!isTheirs && !sees && standing !== 'asked') throw new BrokerError('not_found')
       const [shown = approval] = await named([approval])
       return shown
+    },
+
+    async findAsked(person, id) {
+      const approval = await byId(id)
+      refuseUnlessAsked(person, approval)
+      return approval
     },
 
     async findForAgent({ session }, id) {

@@ -113,6 +113,16 @@ describe('answering', () => {
     await expect(decide(dba, both)).rejects.toMatchObject({ code: 'approver_not_allowed' })
   })
 
+  it('takes no turn of the ledger where there is none, or where somebody else is asked', async () => {
+    const one = await asked()
+    const stranger = await aPerson(db, { roles: ['approver'], groups: ['other'] })
+    await turnOfAnother(db, 'procura_front')
+    const none = { ...one, id: newId('apr', new Date()) }
+    await expect(decide(dba, none)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(decide(stranger, one)).rejects.toMatchObject({ code: 'approver_not_allowed' })
+    await expect(decide(alice, one)).rejects.toMatchObject({ code: 'self_approval' })
+  })
+
   it('needs a recent sign-in [APR-14], what was shown [APR-15], and a passkey at L3', async () => {
     const one = await asked()
     const tired = await aPerson(db, { roles: ['approver'], groups: ['dba'] }, 3700)
