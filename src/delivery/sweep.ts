@@ -6,7 +6,7 @@ import { createResting } from './resting.ts'
 import { type SweepOptions, sweepTarget } from './sweep-target.ts'
 
 const TICK_MS = 1000
-/** Twice in the minute after which nothing is to be left of it: one look may fail. */
+/** What nobody asked for is to be gone within a minute: two looks, ten seconds each at most, for one may fail. */
 const RECONCILE_MS = 25_000
 const STOP_MS = 8000
 

@@ -32,10 +32,10 @@ describe('what is at a target without a lease', () => {
     await until(() => Promise.resolve(looks() === 1))
 
     world.fake.live.add(ORPHAN)
-    vi.advanceTimersByTime(30_000)
+    vi.advanceTimersByTime(25_000)
     await until(() => Promise.resolve(world.troubles.length === 1))
     expect(world.fake.live.has(ORPHAN)).toBe(true)
-    vi.advanceTimersByTime(30_000)
+    vi.advanceTimersByTime(25_000)
     await until(() => Promise.resolve(!world.fake.live.has(ORPHAN)))
 
     await sweeper.stop()

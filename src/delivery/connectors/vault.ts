@@ -117,7 +117,7 @@ async function firstToken(
 
 const isOutright = (error: unknown) => error instanceof Refused && error.isOutright
 
-/** A token that is configured lives on as long as it is looked after: each minute while its target is in use. */
+/** A token that is configured lives on as long as it is looked after: at each look for orphans while its target is in use. */
 async function renew(session: Session): Promise<void> {
   const { data } = await session.call('read', 'auth/token/lookup-self')
   if (data?.['renewable'] === true) await session.call('write', 'auth/token/renew-self', {})
