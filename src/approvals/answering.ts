@@ -14,13 +14,7 @@ import type { Tx } from '../domain/tx.ts'
 import { attempt, ending, give } from './giving.ts'
 import type { Reading } from './reading.ts'
 import { type ApprovalRow, approvalOf, columns, endPending, readInTurn } from './store.ts'
-import {
-  checkVerdict,
-  refuseOldSignIn,
-  refuseUnlessAsked,
-  tooLate,
-  type Verdict,
-} from './verdict.ts'
+import { checkVerdict, refuseOldSignIn, tooLate, type Verdict } from './verdict.ts'
 
 export interface Decided {
   readonly approval: Approval
@@ -47,7 +41,7 @@ export interface Answering {
   expireDue(act: Act): Promise<number>
 }
 
-export interface AnsweringOptions extends Pick<Reading, 'findAsked' | 'findForAgent'> {
+export interface AnsweringOptions extends Pick<Reading, 'checkAsked' | 'findForAgent'> {
   readonly tenant: string
   readonly pool: Pool
   readonly ledger: Ledger
@@ -64,18 +58,17 @@ interface Answered {
 }
 
 export function createAnswering(options: AnsweringOptions): Answering {
-  const { tenant, ledger, findAsked, findForAgent } = options
+  const { tenant, ledger, checkAsked, findForAgent } = options
   return {
     async decide(person, id, verdict, by) {
       if (!person.person.roles.includes('approver')) throw new BrokerError('role_required')
       const earlier = await ledger.find(by.key)
       if (earlier !== null) return await repeated(options, id, earlier as { event_id: string })
-      // Who is not asked takes no turn of the ledger, which others wait for.
-      await findAsked(person, id)
+      // Whom it asks never changes. Who is not takes no turn of the ledger.
+      await checkAsked(person, id)
       const { value } = await ledger.record<Answered>(by.key, async (tx) => {
         const approval = await readInTurn(tx, tenant, id)
         if (approval === null) throw new BrokerError('not_found')
-        refuseUnlessAsked(person, approval)
         refuseOldSignIn(person, options.signInAgeMax, tx.now)
         if (approval.status !== 'pending') {
           const entry = attempt(approval, { person, verdict, by })

@@ -24,8 +24,8 @@ export interface Reading {
   ): Promise<{ items: Approval[]; next: ApprovalId | null }>
   /** @throws BrokerError `not_found`, also for what this person is not asked about */
   find(person: ProvenPerson, id: ApprovalId): Promise<Approval>
-  /** Whom it asks. @throws BrokerError `not_found`, `self_approval`, `approver_not_allowed` */
-  findAsked(person: ProvenPerson, id: ApprovalId): Promise<Approval>
+  /** Whether this person is asked. @throws BrokerError `not_found`, `self_approval`, `approver_not_allowed` */
+  checkAsked(person: ProvenPerson, id: ApprovalId): Promise<void>
   /** @throws BrokerError `not_found`, also for another agent's */
   findForAgent(instance: ProvenInstance, id: ApprovalId): Promise<Approval>
 }
@@ -82,10 +82,8 @@ export function createReading({ tenant, pool }: ReadingOptions): Reading {
       return shown
     },
 
-    async findAsked(person, id) {
-      const approval = await byId(id)
-      refuseUnlessAsked(person, approval)
-      return approval
+    async checkAsked(person, id) {
+      refuseUnlessAsked(person, await byId(id))
     },
 
     async findForAgent({ session }, id) {
