@@ -110,7 +110,7 @@ function round(outcomes: readonly Outcome[], after: Outcome, more: readonly stri
   const odd = words.filter((word) => word !== 'done' && word !== FAILED && !fit.has(word))
   const isLate = after.kind !== 'refused' || !fit.has(after.code)
   return {
-    // On a machine that is busy.
+    // One that failed, on a machine that is busy, says nothing of before or behind.
     outcome: words.includes(FAILED) ? 'failed' : `${String(given)} given before it`,
     violations: isLate ? [...odd, `asked for after its end: ${told(after)}`] : odd,
   }

@@ -27,8 +27,7 @@ function stillOpen(): string[] {
 
 // Hooks run in reverse: what the file's own hooks end has been ended by now, but closes a moment late.
 afterAll(async () => {
-  // A pool that was forgotten ends its connections by itself after ten seconds.
-  const deadline = performance.now() + 9000
+  const deadline = performance.now() + 5000
   while (stillOpen().length > 0 && performance.now() < deadline) await pause(20)
   expect(stillOpen(), 'still open when the tests of this file were over').toEqual([])
 })

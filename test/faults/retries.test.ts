@@ -68,8 +68,10 @@ async function onRecord({ consent }: Run) {
   return row
 }
 
+/** Its own decision, and nothing else that is laid down just now. */
 const WAITING = `select from pg_stat_activity
-  where datname = current_database() and wait_event_type = 'Lock'`
+  where datname = current_database() and wait_event_type = 'Lock' and query like '%procura.decision%'`
+
 /** Nobody can append meanwhile. */
 async function whileHeld<T>(work: () => Promise<T>): Promise<T> {
   const holder = new Client({ connectionString: database.url, application_name: 'test' })
