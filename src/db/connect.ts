@@ -38,9 +38,18 @@ const SEARCH_PATH = 'procura,ledger,pg_temp' // nobody's temporary table comes f
 /**
  * With the look of the breaker (1.5 s) and `SILENCE_MS`, nobody waits longer than four seconds for a database
  * that is silent: of the five that callers are promised, one is for all else.
+ *
+ * `idleMs`: whoever asks after a lull would wait for new connections, and for all their plans. Less than
+ * the four minutes after which what forwards a connection may have forgotten it.
  */
-const SERVING = { statementMs: 2000, lockMs: 1500, idleInTransactionMs: 5000, connectMs: 2000 }
-const PATIENT = { statementMs: 5000, lockMs: 3000, idleInTransactionMs: 10_000, connectMs: 3000 }
+const SERVING = {
+  ...{ statementMs: 2000, lockMs: 1500, idleInTransactionMs: 5000, connectMs: 2000 },
+  idleMs: 180_000,
+}
+const PATIENT = {
+  ...{ statementMs: 5000, lockMs: 3000, idleInTransactionMs: 10_000, connectMs: 3000 },
+  idleMs: 10_000,
+}
 /** A plan that was made while a table was small is kept while it grows: let it be one by an index. */
 const BY_INDEX = {
   enable_seqscan: 'off',
@@ -79,6 +88,7 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
     // What is asked at once is sent at once, and answered in that order.
     pipeline: true,
     keepAlive: true,
+    idleTimeoutMillis: limits.idleMs,
     stream: () => {
       const socket = new Socket()
       sockets.add(socket)

@@ -1,5 +1,5 @@
 import { Pool } from 'pg'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Breaker, createBreaker } from '../../src/db/breaker.ts'
 import { createPool, inTransaction, refuseUnsafeSettings, ROLES } from '../../src/db/connect.ts'
 import { comesTrue } from '../../src/db/embedded/processes.ts'
@@ -62,6 +62,20 @@ describe('a pool', () => {
     )
     expect(await comesTrue(5, () => broken.length === 1)).toBe(true)
     await expect(pool.query('select 1 as n')).resolves.toMatchObject({ rows: [{ n: 1 }] })
+    await pool.end()
+  })
+
+  it('keeps those who answer others connected through a lull of minutes, and not for ever', async () => {
+    const { url } = await freshDatabase()
+    const pool = createPool({ url, role: 'procura_pdp', max: 1, breaker: createBreaker(url) })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    await pool.query('select 1')
+    vi.advanceTimersByTime(120_000)
+    expect(pool.totalCount).toBe(1)
+    vi.advanceTimersByTime(120_000)
+    expect(pool.totalCount).toBe(0)
+    vi.useRealTimers()
     await pool.end()
   })
 
