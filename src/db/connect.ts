@@ -39,8 +39,7 @@ const SEARCH_PATH = 'procura,ledger,pg_temp' // nobody's temporary table comes f
  * With the look of the breaker (1.5 s) and `SILENCE_MS`, nobody waits longer than four seconds for a database
  * that is silent: of the five that callers are promised, one is for all else.
  *
- * `idleMs`: whoever asks after a lull would wait for new connections, and for all their plans. Less than
- * the four minutes after which what forwards a connection may have forgotten it.
+ * `idleMs`: whoever asks after a shorter lull need not wait for new connections, and for all their plans.
  */
 const SERVING = {
   ...{ statementMs: 2000, lockMs: 1500, idleInTransactionMs: 5000, connectMs: 2000 },
@@ -59,6 +58,7 @@ const BY_INDEX = {
 }
 /** The server's own limit comes first, where there is a server. */
 const SILENCE_MS = 500
+const KEPT_ALIVE_MS = 60_000
 const TRIES_MAX = 3
 /** Then a connection that does not end is cut. */
 const END_MS = 2000
@@ -88,6 +88,8 @@ export function createPool({ url, role, max, name, onBroken, breaker }: PoolOpti
     // What is asked at once is sent at once, and answered in that order.
     pipeline: true,
     keepAlive: true,
+    // What forwards an idle connection is not to forget it, and one whose other end has gone is found out.
+    keepAliveInitialDelayMillis: KEPT_ALIVE_MS,
     idleTimeoutMillis: limits.idleMs,
     stream: () => {
       const socket = new Socket()
