@@ -17,17 +17,20 @@ export async function withTwoPorts<C extends Config>(config: C): Promise<C> {
   return (await isFree(config.host, chosen.port + 1)) ? chosen : await withTwoPorts(config)
 }
 
-/** Below those that Linux, unless told otherwise, gives to outgoing connections, which come and go by the thousands. */
-const [FIRST, LAST] = [10_000, 32_766]
+/**
+ * Above the last that browsers and `fetch` go to for nobody (the Fetch standard's bad ports), and below those that Linux,
+ * unless told otherwise, gives to outgoing connections, which come and go by the thousands.
+ */
+export const PORTS = { first: 10_081, last: 32_766 }
 const TRIES_MAX = 100
 
 /** One that is free now. Another who listens may take it before it is used; then that fails, and says so. */
 export async function freePort(host: string): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const port = randomInt(FIRST, LAST + 1)
+    const port = randomInt(PORTS.first, PORTS.last + 1)
     if (await isFree(host, port)) return port
   }
-  throw new Error(`no port is free on ${host}, of ${String(FIRST)} to ${String(LAST)}`)
+  throw new Error(`no port is free on ${host}, of ${String(PORTS.first)} to ${String(PORTS.last)}`)
 }
 
 /** Whether one may, and can, listen at it now. Rejects where there is no such host. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, it } from 'vitest'
-import { freePort, isFree, withPort, withTwoPorts } from '../../src/cli/free-port.ts'
+import { freePort, isFree, PORTS, withPort, withTwoPorts } from '../../src/cli/free-port.ts'
 import { loadConfig } from '../../src/config.ts'
 
 const HOST = '127.0.0.1'
@@ -21,6 +21,12 @@ it('a free port can be listened at, and no outgoing connection takes it before',
     expect(port).toBeLessThan(OUTGOING_FROM)
     ;(await listening(port)).close()
   }
+})
+
+it('a free port is one that browsers go to', async () => {
+  const bad = fetch(`http://${HOST}:${String(PORTS.first - 1)}`)
+  await expect(bad).rejects.toMatchObject({ cause: { message: 'bad port' } })
+  for (let n = 0; n < 50; n += 1) expect(await freePort(HOST)).toBeGreaterThanOrEqual(PORTS.first)
 })
 
 it('a port at which somebody listens is not free, and is when they stop', async () => {
