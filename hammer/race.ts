@@ -8,6 +8,3 @@ export interface Round {
   readonly violations: readonly string[]
 }
 export type Race = (cast: Cast, random: Random) => Promise<Round>
-
-/** What whoever asks again is told of an issuance that failed: then nobody has it. */
-export const FAILED = 'decision_stale'

@@ -6,7 +6,7 @@ import { anOrder, approve, COUNT, LARGE, mint, REFUND } from './acts.ts'
 import type { Outcome } from './calls.ts'
 import { type Agent, type Cast, newRun, READING, REFUNDING, register, type Run } from './cast.ts'
 import type { Random } from './random.ts'
-import { FAILED, type Race, type Round } from './race.ts'
+import type { Race, Round } from './race.ts'
 
 const COPIES = 3
 /** What one may be told whose consent or agent is no more. */
@@ -106,12 +106,12 @@ async function end({ world, call, kim, ana }: Cast, run: Run): Promise<void> {
 function round(outcomes: readonly Outcome[], after: Outcome, more: readonly string[] = []): Round {
   const fit = new Set([...OVER, ...more])
   const given = outcomes.filter(({ kind }) => kind === 'done').length
-  const words = outcomes.map(told)
-  const odd = words.filter((word) => word !== 'done' && word !== FAILED && !fit.has(word))
+  const odd = outcomes.flatMap((it) =>
+    it.kind === 'done' || (it.kind === 'refused' && fit.has(it.code)) ? [] : [told(it)],
+  )
   const isLate = after.kind !== 'refused' || !fit.has(after.code)
   return {
-    // One that failed, on a machine that is busy, says nothing of before or behind.
-    outcome: words.includes(FAILED) ? 'failed' : `${String(given)} given before it`,
+    outcome: `${String(given)} given before it`,
     violations: isLate ? [...odd, `asked for after its end: ${told(after)}`] : odd,
   }
 }

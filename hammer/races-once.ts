@@ -7,7 +7,7 @@ import { anOrder, approve, LARGE, mint, proofOf, REFUND } from './acts.ts'
 import type { Outcome } from './calls.ts'
 import { type Cast, newRun, REFUNDING, type Run } from './cast.ts'
 import { sha256 } from './journal.ts'
-import { FAILED, type Race, type Round } from './race.ts'
+import type { Race, Round } from './race.ts'
 
 const COPIES = 4
 /** Longer than any of it takes: what ends by itself is another matter. */
@@ -20,6 +20,9 @@ export const ONE_WINNER: Readonly<Record<string, Race>> = {
   'one approval': approvalTwice,
   'one lease': leaseTwice,
 }
+
+/** What whoever asks again is told of an issuance that failed: then nobody has it. */
+const FAILED = 'decision_stale'
 
 /** Exactly one has it; each of the others has been told so. None where it failed, on a machine that is busy. */
 function oneOf(outcomes: readonly Outcome[], losing: string): Round {

@@ -18,8 +18,8 @@ export async function withTwoPorts<C extends Config>(config: C): Promise<C> {
 }
 
 /**
- * Above the last that browsers and `fetch` go to for nobody (the Fetch standard's bad ports), and below those that Linux,
- * unless told otherwise, gives to outgoing connections, which come and go by the thousands.
+ * Above the last that browsers and `fetch` refuse to go to (the Fetch standard's bad ports), and below those that
+ * Linux, unless told otherwise, gives to outgoing connections, which come and go by the thousands.
  */
 export const PORTS = { first: 10_081, last: 32_766 }
 const TRIES_MAX = 100

@@ -232,10 +232,11 @@ line('tokens whose time is over are told to an auditor, and anybody can check th
   const { agent, root } = await aDelegator()
   const handed = hop(root, await w.anAgent(), { lasts: 4 })
   const id = memberOf(await w.accepted(DG(agent, handed)), 'id')
-  const body = await eventually('its end', async () => {
+  const isOver = async () => {
     const { body } = await w.accepted(CH(w, id, 'cleo', '?include=tokens'), 200)
     return at(body, 'hops', 1, 'status') === 'expired' && body
-  })
+  }
+  const body = await eventually('its end', isOver, 12)
   expect(body).toMatchObject({
     tokens: [null, handed.tokens[1]],
     verification: { outcome: 'expired', hop: 1, field: 'exp' },

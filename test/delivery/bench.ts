@@ -92,9 +92,9 @@ export function anIntent(of: Partial<Intent> = {}): Intent {
   }
 }
 
-/** Waits for a condition, for ten seconds at most. */
+/** Waits for a condition, for five seconds at most. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 5000
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error('it did not come true')
     await pause(20)

@@ -64,7 +64,7 @@ async function issue(ttl_seconds = 60) {
 
 describe('a login of a lease', () => {
   it('[DEL-12] lives to its end and no longer: a new session is refused, an open one is ended', async () => {
-    const { intent, issued } = await issue(5)
+    const { intent, issued } = await issue(3)
     const session = await loginWith(issued)
     await until(async () => Date.now() > intent.expiresAt.getTime() && !(await opens(issued)))
     expect(await at.sessionsOf(intent.downstreamName)).toBe(1) // Nobody has swept yet.

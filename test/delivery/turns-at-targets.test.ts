@@ -146,7 +146,7 @@ describe('making at a target', () => {
     const more = [revoke(), revoke(), revoke()]
     await expect.poll(() => ending.length).toBe(4)
     expect(making).toHaveLength(1)
-    await expect.poll(() => making.length).toBe(2)
+    await expect.poll(() => making.length, { timeout: 1500 }).toBe(2)
     for (const end of ending) end()
     await expect.poll(() => ending.length).toBe(5)
     ending[4]?.()

@@ -8,8 +8,8 @@ import { between } from '../pg/between.ts'
 import { freshDatabase } from '../pg/database.ts'
 import { startProxy } from './proxy.ts'
 
-/** A statement, the silence after it, and one look; and nearly a second for the machine: two statements take longer. */
-const WAITED_MS_MAX = 2000 + 500 + 1500 + 900
+/** A statement, the silence after it, and one look; and half a second for the machine. */
+const WAITED_MS_MAX = 2000 + 500 + 1500 + 500
 
 it('[F33] what became of a commit is not asked where nobody answered, and whoever waits waits once', async () => {
   const db = await freshDatabase()

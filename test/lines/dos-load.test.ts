@@ -109,7 +109,7 @@ line(
     const refused = answers.filter(({ answer }) => answer.body['detail'] === NO_ROOM)
     expect(refused.length).toBeGreaterThan(30)
     expect(Math.min(...refused.map(({ ms }) => ms))).toBeLessThan(2000)
-    await expect.poll(async () => (await w.CR(w.agent)).status, { timeout: 15_000 }).toBe(201)
+    await expect.poll(async () => (await w.CR(w.agent)).status, { timeout: 5000 }).toBe(201)
   },
   uncounted,
 )

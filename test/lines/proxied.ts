@@ -59,7 +59,7 @@ export const valuesOf = ({ raw }: Seen, name: string) =>
 
 /** What the ledger says came of the calls of this lease, once it does. */
 export async function outcomes(w: ProxyWorld, id: string): Promise<unknown[]> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 5000
   for (;;) {
     const rows = await w.database.query<{ effect: JsonObject; reason: string | null }>(
       `select entry::jsonb -> 'effect' as effect, entry::jsonb ->> 'reason' as reason

@@ -158,7 +158,7 @@ async function frozen(state: string): Promise<void> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 5000
   while (!condition() && performance.now() < deadline) await pause(20)
   expect(condition()).toBe(true)
 }

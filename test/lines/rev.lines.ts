@@ -11,7 +11,7 @@ import { FZ, RV, spendingOf, tokenIn } from './stopping.ts'
 
 /** An answer about readiness serves for a second. */
 async function notReady(w: World, at: number): Promise<void> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 5000
   for (;;) {
     const { status } = await w.send({ method: 'GET', path: '/readyz' }, at)
     if (status === 503) return
