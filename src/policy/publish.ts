@@ -81,8 +81,7 @@ export function createPublisher(publishing: Publishing): Publisher {
     })
   }
 
-  async function publish(files: PolicyFiles, by: Act): Promise<number> {
-    const set = await prepareSet(files, parse)
+  async function put(set: PolicySet, by: Act): Promise<number> {
     const { value: epoch } = await ledger.record(null, (tx) => putInForce(tx, tenant, set, by))
     adopt(set, epoch)
     return epoch
@@ -105,7 +104,7 @@ export function createPublisher(publishing: Publishing): Publisher {
   return {
     current: () => inForce,
     isBehind,
-    publish: (files, by) => inTurn(() => publish(files, by)),
+    publish: (files, by) => inTurn(async () => put(await prepareSet(files, parse), by)),
     follow: () =>
       repeat(publishing, FOLLOW_MS, {
         what: 'the policy set in force could not be loaded',
@@ -114,7 +113,7 @@ export function createPublisher(publishing: Publishing): Publisher {
     watchFolder: (folder) =>
       repeat(publishing, FOLDER_MS, {
         what: 'the policies of the folder are not in force',
-        work: folderWatch(folder, publishing, { publish, inTurn, current: () => inForce }),
+        work: folderWatch(folder, publishing, { put, inTurn, current: () => inForce }),
       }),
   }
 }
@@ -148,17 +147,30 @@ interface Made {
 }
 
 /**
- * Publishes what the folder has become. What was refused is not tried again until it changes; what could
- * not be checked in time is, at each look: a machine may be busy, and without a set nothing is decided. A replica
- * that starts with an old folder does not put its old set back in force for all of them. What is in
- * force, here and in the database, was vetted when it came.
+ * Publishes what the folder has become. What it no longer is once it was checked is let go: a file may
+ * have been half written, and a `forbid` that is not there yet is a yes. What was refused is not tried
+ * again until it changes; what could not be checked in time is, at each look: a machine may be busy, and
+ * without a set nothing is decided. A replica that starts with an old folder does not put its old set
+ * back in force for all of them. What is in force, here and in the database, was vetted when it came.
  */
 function folderWatch(
   folder: string,
-  { tenant, pool }: Publishing,
-  { publish, inTurn, current }: Pick<Publisher, 'publish' | 'current'> & { inTurn: InTurn },
+  { tenant, pool, parse }: Publishing,
+  { put, inTurn, current }: Publishes,
 ): () => Promise<void> {
   let seen: string | null = null
+
+  async function takeIn(files: PolicyFiles, hash: string): Promise<void> {
+    const set = current()
+    const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
+    if (!isInForce) {
+      const made = await prepareSet(files, parse)
+      if (policySetHash(await readFolder(folder)) !== hash) return
+      await put(made, bySystem('policy-folder'))
+    }
+    seen = hash
+  }
+
   return async () => {
     const files = await readFolder(folder)
     const hash = policySetHash(files)
@@ -168,17 +180,18 @@ function folderWatch(
       throw new Error('the folder holds a set that was superseded; what is in force stays in force')
     }
     try {
-      await inTurn(async () => {
-        const set = current()
-        const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
-        if (!isInForce) await publish(files, bySystem('policy-folder'))
-      })
+      await inTurn(() => takeIn(files, hash))
     } catch (error) {
       if (error instanceof PolicySetRefused) seen = hash
       throw error
     }
-    seen = hash
   }
+}
+
+interface Publishes {
+  readonly put: (set: PolicySet, by: Act) => Promise<number>
+  readonly inTurn: InTurn
+  readonly current: Publisher['current']
 }
 
 /** Once now, then again and again. The same complaint is reported once. */

@@ -223,6 +223,21 @@ describe('a folder', () => {
     expect([await answers(two), (await decision(two)).policyEpoch]).toEqual(['allow', 3])
   })
 
+  it('that is being written is not put in force as it was before it was whole', async () => {
+    const db = await freshDatabase()
+    const one = await replica(db)
+    const folder = await folderOf({ ...closed, 'more.cedar': '' })
+    const checking = once(process, 'worker')
+    const watching = one.pdp.watchFolder(folder)
+    await checking
+    await fill(folder, closed)
+    await watching
+    expect([one.pdp.isHealthy(), one.reports]).toEqual([false, []])
+    await one.tick()
+    expect(await answers(one)).toBe('deny')
+    expect(await db.query('select from procura.policy_set')).toHaveLength(1)
+  })
+
   it('that could not be checked in time is no refused one: it is tried again as it is', async () => {
     const one = await replica(await freshDatabase())
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
