@@ -51,12 +51,16 @@ export interface Publisher {
   readonly publish: (files: PolicyFiles, by: Act) => Promise<number>
   /** Takes over what is in force in the database, now and whenever that changes. */
   readonly follow: () => Promise<() => void>
-  /** Publishes a folder, now and whenever its content changes. What is refused is reported. */
+  /**
+   * Publishes a folder, now and whenever its content changes. What is refused is reported; what changes
+   * while it is checked waits for the next look.
+   */
   readonly watchFolder: (folder: string) => Promise<() => void>
 }
 
 const FOLLOW_MS = 500 // Others refuse as stale for at most a second after a publication.
 const FOLDER_MS = 500
+const SUPERSEDED = 'the folder holds a set that was superseded; what is in force stays in force'
 
 export function createPublisher(publishing: Publishing): Publisher {
   const { tenant, pool, ledger, engine, parse } = publishing
@@ -147,25 +151,33 @@ interface Made {
 }
 
 /**
- * Publishes what the folder has become. What it no longer is once it was checked is let go: a file may
- * have been half written, and a `forbid` that is not there yet is a yes. What was refused is not tried
- * again until it changes; what could not be checked in time is, at each look: a machine may be busy, and
- * without a set nothing is decided. A replica that starts with an old folder does not put its old set
- * back in force for all of them. What is in force, here and in the database, was vetted when it came.
+ * Publishes what the folder has become. What it no longer is once it was checked is let go, without a
+ * word: a file may have been half written, and a `forbid` that is not there yet is a yes. What was refused
+ * is not tried again until it changes; what could not be checked in time is, at each look: a machine may
+ * be busy, and without a set nothing is decided. A replica that starts with an old folder does not put its
+ * old set back in force for all of them. What is in force, here and in the database, was vetted when it
+ * came.
  */
 function folderWatch(
   folder: string,
   { tenant, pool, parse }: Publishing,
-  { put, inTurn, current }: Publishes,
+  { put, inTurn, current }: InTurns,
 ): () => Promise<void> {
   let seen: string | null = null
 
+  function left(hash: string, why: Error): Error {
+    seen = hash
+    return why
+  }
+
   async function takeIn(files: PolicyFiles, hash: string): Promise<void> {
     const set = current()
-    const isInForce = set?.hash === hash && set.epoch === (await epochInForce(pool, tenant))
-    if (!isInForce) {
-      const made = await prepareSet(files, parse)
+    if (set?.hash !== hash || set.epoch !== (await epochInForce(pool, tenant))) {
+      const made = await prepareSet(files, parse).catch(refusal)
       if (policySetHash(await readFolder(folder)) !== hash) return
+      if (made instanceof PolicySetRefused) throw left(hash, made)
+      if (seen === null && (await wasSuperseded(pool, tenant, hash)))
+        throw left(hash, new Error(SUPERSEDED))
       await put(made, bySystem('policy-folder'))
     }
     seen = hash
@@ -174,23 +186,19 @@ function folderWatch(
   return async () => {
     const files = await readFolder(folder)
     const hash = policySetHash(files)
-    if (hash === seen) return
-    if (seen === null && (await wasSuperseded(pool, tenant, hash))) {
-      seen = hash
-      throw new Error('the folder holds a set that was superseded; what is in force stays in force')
-    }
-    try {
-      await inTurn(() => takeIn(files, hash))
-    } catch (error) {
-      if (error instanceof PolicySetRefused) seen = hash
-      throw error
-    }
+    if (hash !== seen) await inTurn(() => takeIn(files, hash))
   }
 }
 
-interface Publishes {
-  readonly put: (set: PolicySet, by: Act) => Promise<number>
+function refusal(error: unknown): PolicySetRefused {
+  if (error instanceof PolicySetRefused) return error
+  throw error
+}
+
+interface InTurns {
   readonly inTurn: InTurn
+  /** In force from then on, here and in the database; its epoch. */
+  readonly put: (set: PolicySet, by: Act) => Promise<number>
   readonly current: Publisher['current']
 }
 
