@@ -13,7 +13,7 @@ import { createIdentity } from './identity/authenticate.ts'
 import { createNonces } from './identity/nonce.ts'
 import { vkeyOf } from './ledger/checkpoint.ts'
 import { createLog, type LogOptions } from './ledger/log.ts'
-import { checkAgainstSeen, openLog } from './ledger/opening.ts'
+import { openLog } from './ledger/opening.ts'
 import { createReader } from './ledger/reader.ts'
 import { createRefusals } from './ledger/refusals.ts'
 import { pruneKeys } from './ledger/request-keys.ts'
@@ -168,7 +168,7 @@ const ALARMS = {
 type Halved = Books & Thinking & { readonly revocation: Tripping & Decoys }
 
 function halfOf({ config, pools }: PdpSlices, shared: Shared, parts: Halved): Half {
-  const { tenant, checkpointsFile: file, policiesDir } = config
+  const { tenant, policiesDir } = config
   const { signer, refusals, identity, approvals, ledgers, ledgerKey, pdp, revocation } = parts
   return {
     chores: [
@@ -185,7 +185,7 @@ function halfOf({ config, pools }: PdpSlices, shared: Shared, parts: Halved): Ha
       { name: 'forget answered keys', everyMs: 60_000, work: () => pruneKeys(pools.front, tenant) },
     ],
     async begin() {
-      await checkAgainstSeen({ tenant, pool: pools.signer, file, vkey: ledgerKey.vkey })
+      await signer.checkSeen()
       await openLog(ledgers.front, tenant, ledgerKey.origin)
       const unfollow = await pdp.follow()
       const unwatch = await pdp.watchFolder(policiesDir)

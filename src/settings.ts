@@ -88,7 +88,7 @@ export const SETTINGS = {
   },
   PROCURA_CHECKPOINTS: {
     schema: path.optional(),
-    why: 'the file outside the database that gets every checkpoint (default: checkpoints in PROCURA_DATA)',
+    why: 'the file outside the database that gets the newest checkpoint each second (default: checkpoints in PROCURA_DATA)',
     example: '/mnt/worm/checkpoints',
   },
   PROCURA_SEAL_KEY: {

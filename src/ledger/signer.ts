@@ -1,9 +1,9 @@
 /** Signs what the log has become, and proves to itself that it only grew. */
-import type { KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { inTransaction } from '../db/connect.ts'
 import type { Clock } from '../domain/clock.ts'
-import { checkpointBody, signNote } from './checkpoint.ts'
+import { checkpointBody, signNote, vkeyOf } from './checkpoint.ts'
 import {
   consistencyProof,
   edgeOf,
@@ -14,8 +14,9 @@ import {
   type Tree,
   verifyConsistency,
 } from './merkle.ts'
+import { checkAgainstSeen, type Seen } from './seen.ts'
 import { leafHashes, nodesOf, storeNodes } from './tree.ts'
-import { appendCheckpoint } from './witness.ts'
+import { appendCheckpoint, newestCheckpoint } from './witness.ts'
 
 const LEAVES_PER_TURN = 20_000
 
@@ -27,36 +28,48 @@ export interface SignerOptions {
   readonly origin: string
   /** Ed25519. */
   readonly key: KeyObject
-  /** The file outside the database that gets every checkpoint. */
+  /** The file outside the database that gets the newest checkpoint, whoever signed it. */
   readonly file: string
   readonly clock: Clock
 }
 
 export interface CheckpointSigner {
-  /** Signs what is new; the size that is covered now. */
+  /** Signs what is new; the size that is covered now. Throws as `checkSeen`, and signs nothing. */
   signOnce(): Promise<number>
+  /** @throws Error when the log is shorter than what the file outside has seen of it, or another one */
+  checkSeen(): Promise<void>
   /** When all there was had been signed, and stood in the file outside. */
   signedAt(): Date
 }
 
 export function createSigner(options: SignerOptions): CheckpointSigner {
-  const { pool, file, clock } = options
+  const { tenant, pool, origin, key, file, clock } = options
+  const vkey = vkeyOf(origin, createPublicKey(key))
   let signedAt = clock()
-  // Committed, and not yet in the file: it is tried again, also when nothing new is recorded.
-  let unwritten: string | null = null
+
+  /** Read before the log is: what others sign and write down meanwhile is no loss of it. */
+  async function seenUntilNow(): Promise<Seen | null> {
+    const note = await newestCheckpoint(file)
+    return note === null ? null : { tenant, file, vkey, note }
+  }
 
   return {
     async signOnce() {
       for (;;) {
         const asked = clock()
-        const signed = await inTransaction(pool, (tx) => extend(tx, options))
-        unwritten = signed.note ?? unwritten
-        if (unwritten !== null) await appendCheckpoint(file, unwritten)
-        unwritten = null
+        const seen = await seenUntilNow()
+        const signed = await inTransaction(pool, (tx) => extend(tx, options, seen))
+        // Whoever signed it: this file is to have seen it too.
+        if (signed.note !== null && signed.note !== seen?.note)
+          await appendCheckpoint(file, signed.note)
         if (!signed.isComplete) continue
         signedAt = asked
         return signed.size
       }
+    },
+    async checkSeen() {
+      const seen = await seenUntilNow()
+      if (seen !== null) await checkAgainstSeen(pool, seen)
     },
     signedAt: () => signedAt,
   }
@@ -64,17 +77,23 @@ export function createSigner(options: SignerOptions): CheckpointSigner {
 
 interface Signed {
   readonly size: number
+  /** Of that size; `null`: there is none yet. */
   readonly note: string | null
   readonly isComplete: boolean
 }
 
 /** Takes the signers' turn, so that no two checkpoints of one size are ever signed. */
-async function extend(tx: Pick<PoolClient, 'query'>, options: SignerOptions): Promise<Signed> {
+async function extend(
+  tx: Pick<PoolClient, 'query'>,
+  options: SignerOptions,
+  seen: Seen | null,
+): Promise<Signed> {
   const { tenant, origin, key } = options
   await tx.query(`select pg_advisory_xact_lock(6963, hashtext($1))`, [tenant])
   const before = await newest(tx, tenant)
+  if (seen !== null && seen.note !== before.note) await checkAgainstSeen(tx, seen)
   const leaves = await leafHashes(tx, tenant, { start: before.size, limit: LEAVES_PER_TURN })
-  if (leaves.length === 0) return { size: before.size, note: null, isComplete: true }
+  if (leaves.length === 0) return { size: before.size, note: before.note, isComplete: true }
 
   const { tree, completed } = grow(before, leaves)
   await storeNodes(tx, tenant, completed)
@@ -90,17 +109,18 @@ async function extend(tx: Pick<PoolClient, 'query'>, options: SignerOptions): Pr
 
 interface SignedTree extends Tree {
   readonly root: Hash | null
+  readonly note: string | null
 }
 
 async function newest(tx: Pick<PoolClient, 'query'>, tenant: string): Promise<SignedTree> {
-  const { rows } = await tx.query<{ size: number; root: Buffer }>(
-    'select size, root from ledger.checkpoint where tenant = $1 order by size desc limit 1',
+  const { rows } = await tx.query<{ size: number; root: Buffer; note: string }>(
+    'select size, root, note from ledger.checkpoint where tenant = $1 order by size desc limit 1',
     [tenant],
   )
   const [last] = rows
-  if (last === undefined) return { ...EMPTY_TREE, root: null }
+  if (last === undefined) return { ...EMPTY_TREE, root: null, note: null }
   const edge = await nodesOf(tx, tenant)(edgeOf(last.size))
-  return { size: last.size, edge, root: last.root }
+  return { ...last, edge }
 }
 
 /** What was signed last must be the beginning of what is signed now, by the stored tree itself. */

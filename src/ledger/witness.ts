@@ -1,6 +1,6 @@
 /**
  * The smallest witness: an append-only file outside the database, on another disk or host, that gets
- * every checkpoint. It finds a database that was set back; it cannot find a dishonest broker.
+ * the newest checkpoint. It finds a database that was set back; it cannot find a dishonest broker.
  *
  * One line is one checkpoint, `{"checkpoint":"<note>"}`, as in an export. A crash may leave a line
  * torn: it is skipped, and what follows it begins on a line of its own.

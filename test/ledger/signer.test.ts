@@ -29,9 +29,9 @@ async function logWithSigner() {
   const pool = db.pool('procura_front')
   const log = createLog({ tenant, pool, door: 'append_registered', sealer })
   const file = join(folder, db.name)
-  const signing = () =>
+  const signing = (seen = file) =>
     createSigner({
-      ...{ tenant, pool: db.pool('procura_signer'), origin: ORIGIN, key: privateKey, file },
+      ...{ tenant, pool: db.pool('procura_signer'), origin: ORIGIN, key: privateKey, file: seen },
       clock: () => new Date(),
     })
   const append = async (count: number) => {
@@ -96,6 +96,50 @@ describe('checkpoints', () => {
     await db.query(`update ledger.checkpoint set root = sha256('another')`)
     await append(1)
     await expect(signer.signOnce()).rejects.toThrow('is not what is stored now')
+  })
+
+  it('are in the file of every replica, whoever of them signed', async () => {
+    const { append, signing, reader, file } = await logWithSigner()
+    const [one, other] = [signing(), signing(`${file}-other`)]
+    await append(3)
+    await one.signOnce()
+    await other.signOnce()
+    expect(await newestCheckpoint(`${file}-other`)).toBe(await reader.checkpoint())
+    expect(await newestCheckpoint(file)).toBe(await reader.checkpoint())
+  })
+
+  it('are in the file though whoever signed died before it wrote there, and nothing is new since', async () => {
+    const { append, signing, reader, file } = await logWithSigner()
+    await append(3)
+    await signing(join(folder, 'no-such-folder', 'file'))
+      .signOnce()
+      .catch(() => undefined)
+    expect(await newestCheckpoint(file)).toBeNull()
+    await signing().signOnce()
+    expect(await newestCheckpoint(file)).toBe(await reader.checkpoint())
+  })
+
+  it('[AUD-04] are not signed of a log that was set back while it was written to', async () => {
+    const { db, append, signing, file } = await logWithSigner()
+    const signer = signing()
+    await append(5)
+    await signer.signOnce()
+    await append(5)
+    await signer.signOnce()
+    const seen = await newestCheckpoint(file)
+    for (const table of ['leaf', 'node', 'checkpoint'])
+      await db.query(`alter table ledger.${table} disable trigger all`)
+    await db.query('delete from ledger.leaf where index >= 5')
+    await db.query('delete from ledger.checkpoint where size > 5')
+    await db.query('delete from ledger.node where (index + 1) << level > 5')
+    const before = signer.signedAt()
+    for (const more of [0, 3, 2, 4]) {
+      await append(more)
+      await expect(signer.signOnce()).rejects.toThrow('rolled back or replaced')
+    }
+    expect(await newestCheckpoint(file)).toBe(seen)
+    expect(await db.query('select size from ledger.checkpoint')).toEqual([{ size: 5 }])
+    expect(signer.signedAt()).toEqual(before)
   })
 
   it('are asked for in vain before there is one, and beyond what is covered', async () => {

@@ -11,7 +11,7 @@ import { bySystem } from '../../src/domain/request.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { vkeyOf } from '../../src/ledger/checkpoint.ts'
 import { createLog } from '../../src/ledger/log.ts'
-import { checkAgainstSeen, openLog } from '../../src/ledger/opening.ts'
+import { openLog } from '../../src/ledger/opening.ts'
 import { createReader } from '../../src/ledger/reader.ts'
 import { createSealer } from '../../src/ledger/sealed.ts'
 import { createSigner } from '../../src/ledger/signer.ts'
@@ -58,7 +58,7 @@ async function aLog(leaves = LEAVES) {
     verify: async (against: readonly string[] = []) =>
       await verifyLedger(fromDatabase(verifying, tenant), { vkeys: [vkey], against }),
     checkpoint: () => createReader({ tenant, pool: db.pool('procura_front'), sealer }).checkpoint(),
-    seen: () => checkAgainstSeen({ tenant, pool: signerPool, file, vkey }),
+    seen: () => signer.checkSeen(),
   }
 }
 
