@@ -48,13 +48,17 @@ export async function countDue(
   return row?.count ?? 0
 }
 
-/** Brings forward the end of every lease under what was stopped since the last time. */
-export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Promise<void> {
-  await ask(pool, {
+/**
+ * Brings forward the ends of leases under what was stopped since the last time, some thousands of them;
+ * whether those were all.
+ */
+export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Promise<boolean> {
+  const [row] = await ask<{ is_all: boolean }>(pool, {
     name: 'leases_tell',
-    text: 'select procura.tell_leases($1)',
+    text: 'select procura.tell_leases($1) as is_all',
     values: [tenant],
   })
+  return row?.is_all === true
 }
 
 /** The targets at which something is due, configured or not; it may be claimed. */

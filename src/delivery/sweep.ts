@@ -37,7 +37,7 @@ export function createSweeper(options: SweepOptions): Sweeper {
 
   /** Begins with every target that has something due and is not being swept. */
   async function begin(now?: Date): Promise<Promise<number>[]> {
-    await tellLeases(pool, tenant)
+    if ((await isMoreToTell(options)) && isStarted) look.run()
     return (await targetsDue(pool, tenant, now))
       .filter((target) => !sweeping.has(target) && !stopping.signal.aborted)
       .map((target) => {
@@ -84,6 +84,16 @@ export function createSweeper(options: SweepOptions): Sweeper {
     poke() {
       if (isStarted) look.run()
     },
+  }
+}
+
+/** Whether more leases are to be told of stops. Where they cannot be told, all others still end. */
+async function isMoreToTell({ tenant, pool, trouble }: SweepOptions): Promise<boolean> {
+  try {
+    return !(await tellLeases(pool, tenant))
+  } catch (error) {
+    trouble?.(error)
+    return false
   }
 }
 

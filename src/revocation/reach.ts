@@ -143,3 +143,24 @@ function reach({ consent, root, hop, session, lease, approval }: Of): string {
 const REACH = Object.fromEntries(
   Object.entries(OF).map(([kind, of]) => [kind, reach(of)]),
 ) as Readonly<Record<StopKind, string>>
+
+/** Whether there may be more under it than was told. */
+export const isCut = (counts: Readonly<Record<string, number>>): boolean =>
+  Object.values(counts).some((count) => count >= REACHED_MAX)
+
+/** How many leases under it are not over, some thousands at most. */
+export function liveOf(tenant: string, kind: StopKind, id: string): QueryConfig {
+  return { name: `revocation_live_${kind}`, text: live(OF[kind]), values: [tenant, id] }
+}
+
+const live = ({ lease, hop }: Of) => `with hop as (
+    select d.id from procura.delegation d where d.tenant = $1 and (${hop ?? 'false'})
+  ), live as (
+    (select l.id from procura.lease l
+    where l.tenant = $1 and l.due_at is not null and (${lease ?? 'false'})
+    limit ${String(REACHED_MAX)})
+    union
+    (select l.id from hop, lateral ${ofHop('lease')} l where l.due_at is not null
+    limit ${String(REACHED_MAX)})
+  )
+  select count(*)::int as live from live`

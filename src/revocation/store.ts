@@ -5,11 +5,14 @@ import type { Revocation } from '../domain/entry.ts'
 import type { EventId, PersonId, RevocationId } from '../domain/ids.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Tx } from '../domain/tx.ts'
+import { isCut, liveOf } from './reach.ts'
 
 export interface Revoked {
   readonly revocation: Revocation
   readonly confirmations: {
+    /** Of those that were noted when it was stopped, which of a kind are some thousands at most. */
     readonly confirmed: number
+    /** Of all. */
     readonly pending: number
     /** Over, and the target cannot tell. */
     readonly notSupported: number
@@ -27,8 +30,19 @@ export function createStore(tenant: string, pool: Pool) {
         values: [tenant, id],
       })
       if (row === undefined) throw new BrokerError('not_found')
-      return { sponsor: row.sponsor, revoked: revokedOf(row) }
+      const revoked = revokedOf(row)
+      if (!isCut(row.counts)) return { sponsor: row.sponsor, revoked }
+      const pending = await liveUnder(row)
+      const confirmations = { ...revoked.confirmations, pending }
+      return { sponsor: row.sponsor, revoked: { ...revoked, confirmations } }
     },
+  }
+
+  /** Not all leases under it are among those whose ends were noted to be confirmed. */
+  async function liveUnder({ target_kind: kind, target_id: id }: RevocationRow): Promise<number> {
+    const [row] = await ask<{ live: number }>(pool, liveOf(tenant, kind, id))
+    if (row === undefined) throw new Error('a count has a row')
+    return row.live
   }
 }
 

@@ -1,9 +1,16 @@
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { createBreaker } from '../../src/db/breaker.ts'
 import { createPool } from '../../src/db/connect.ts'
-import { claimDue, releaseClaims, targetsDue, tellLeases } from '../../src/delivery/claiming.ts'
+import {
+  claimDue,
+  countDue,
+  releaseClaims,
+  targetsDue,
+  tellLeases,
+} from '../../src/delivery/claiming.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
+import { until } from './bench.ts'
 import { aWorld, issue, now, ORDERS, stop, WHO } from './world.ts'
 import { inBatches } from '../pg/batches.ts'
 
@@ -32,13 +39,13 @@ it.each([
   expect(await claimDue(pool, of)).toEqual([])
 })
 
-it('finds what is due among many that are not', async () => {
+/** A lease, and so many like it that run for an hour; as the broker's connections are: by index. */
+async function amongMany(count: number) {
   const world = await aWorld()
-  // As the broker's are: by index.
   const breaker = createBreaker(world.db.url)
   const pool = createPool({ url: world.db.url, role: 'procura_reaper', max: 1, breaker })
   const { lease } = await issue(world, ORDERS)
-  await inBatches(20_000, (from, to) =>
+  await inBatches(count, (from, to) =>
     world.db.query(
       `insert into procura.lease (tenant, id, decision_id, state, connector, target, downstream_name,
        sponsor, agent, instance, consent, jkt, intent, revocation_epoch, issued_at, expires_at)
@@ -49,13 +56,53 @@ it('finds what is due among many that are not', async () => {
       [lease.id, from, to],
     ),
   )
+  onTestFinished(() => pool.end())
+  return { world, pool }
+}
+
+it('finds what is due among many that are not', async () => {
+  const { pool } = await amongMany(20_000)
   const later = new Date(now().getTime() + 120_000)
   expect(await targetsDue(pool, 'main')).toEqual([])
   expect(await targetsDue(pool, 'main', later)).toEqual(['orders'])
   expect(
     await claimDue(pool, { tenant: 'main', target: 'orders', claim: 'c', limit: 8, now: later }),
   ).toHaveLength(1)
-  await pool.end()
+})
+
+it('[REV-02] a stop of very much is told a part at a time, until all are told', async () => {
+  const { world, pool } = await amongMany(12_000)
+  const due = async () => {
+    const at = new Date(now().getTime() + 1000)
+    return await countDue(pool, { tenant: 'main', target: 'orders', now: at })
+  }
+  await stop(world.db, 'sponsor', WHO.sponsor, 2)
+  const told: [boolean, number][] = []
+  for (let isAll = false; !isAll;) {
+    isAll = await tellLeases(pool, 'main')
+    told.push([isAll, await due()])
+  }
+  expect(told).toEqual([
+    [false, 5000],
+    [false, 10_000],
+    [true, 12_001],
+  ])
+  await stop(world.db, 'sponsor', `${WHO.sponsor}x`, 3)
+  expect(await tellLeases(pool, 'main')).toBe(true)
+})
+
+it('[REV-02] all parts are told at once, and not one at each look', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { world } = await amongMany(12_000)
+  await stop(world.db, 'sponsor', WHO.sponsor, 2)
+  const sweeper = world.aSweeper(new Map())
+  sweeper.start()
+  await until(async () => {
+    const told = await world.db.query<{ epoch: number }>('select epoch from procura.told')
+    return told[0]?.epoch === 2
+  })
+  await sweeper.stop()
 })
 
 it('gives back what was claimed and not ended, to whoever looks next, and nobody else’s', async () => {

@@ -37,6 +37,16 @@ describe('a sweep', () => {
     expect(await sweeper.sweepOnce(inSeconds(61))).toBe(0)
   })
 
+  it('ends what has expired also while nobody can be told what was stopped', async () => {
+    const world = await aWorld()
+    const sweeper = world.aSweeper()
+    const { lease } = await issue(world, ORDERS)
+    await world.db.query('alter table procura.told rename to gone')
+    expect(await sweeper.sweepOnce(inSeconds(61))).toBe(1)
+    expect(await isOver(world, lease.id)).toBe('expired')
+    expect(world.troubles).toHaveLength(1)
+  })
+
   it('gives back what an unspent token took, as nobody can have used it', async () => {
     const world = await aWorld()
     const claims = world.claims()
