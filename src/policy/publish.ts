@@ -13,14 +13,17 @@ import { type InForce, type PolicySet, prepareSet } from './policy-set.ts'
 import {
   epochInForce,
   newestSet,
-  wasSuperseded,
+  type Publication,
   type Published,
   putInForce,
 } from './stored-sets.ts'
 
 /** The front side's ledger, as far as it is needed here. */
 export interface Records {
-  record(key: null, work: (tx: Tx) => Promise<Published>): Promise<{ readonly value: number }>
+  record(
+    key: null,
+    work: (tx: Tx) => Promise<Published>,
+  ): Promise<{ readonly value: Published['value'] }>
 }
 
 /** Who decides: rules compiled to functions where that is shown to be the same, or Cedar alone. */
@@ -60,7 +63,6 @@ export interface Publisher {
 
 const FOLLOW_MS = 500 // Others refuse as stale for at most a second after a publication.
 const FOLDER_MS = 500
-const SUPERSEDED = 'the folder holds a set that was superseded; what is in force stays in force'
 
 export function createPublisher(publishing: Publishing): Publisher {
   const { tenant, pool, ledger, engine, parse } = publishing
@@ -85,9 +87,10 @@ export function createPublisher(publishing: Publishing): Publisher {
     })
   }
 
-  async function put(set: PolicySet, by: Act): Promise<number> {
-    const { value: epoch } = await ledger.record(null, (tx) => putInForce(tx, tenant, set, by))
-    adopt(set, epoch)
+  async function put(publication: Publication): Promise<number> {
+    const { value: epoch } = await ledger.record(null, (tx) => putInForce(tx, tenant, publication))
+    if (epoch === null) throw new Superseded()
+    adopt(publication.set, epoch)
     return epoch
   }
 
@@ -108,7 +111,7 @@ export function createPublisher(publishing: Publishing): Publisher {
   return {
     current: () => inForce,
     isBehind,
-    publish: (files, by) => inTurn(async () => put(await prepareSet(files, parse), by)),
+    publish: (files, act) => inTurn(async () => put({ set: await prepareSet(files, parse), act })),
     follow: () =>
       repeat(publishing, FOLLOW_MS, {
         what: 'the policy set in force could not be loaded',
@@ -165,20 +168,18 @@ function folderWatch(
 ): () => Promise<void> {
   let seen: string | null = null
 
-  function left(hash: string, why: Error): Error {
-    seen = hash
-    return why
-  }
-
   async function takeIn(files: PolicyFiles, hash: string): Promise<void> {
     const set = current()
     if (set?.hash !== hash || set.epoch !== (await epochInForce(pool, tenant))) {
       const made = await prepareSet(files, parse).catch(refusal)
       if (policySetHash(await readFolder(folder)) !== hash) return
-      if (made instanceof PolicySetRefused) throw left(hash, made)
-      if (seen === null && (await wasSuperseded(pool, tenant, hash)))
-        throw left(hash, new Error(SUPERSEDED))
-      await put(made, bySystem('policy-folder'))
+      try {
+        if (made instanceof PolicySetRefused) throw made
+        await put({ set: made, act: bySystem('policy-folder'), isFirst: seen === null })
+      } catch (error) {
+        if (error instanceof PolicySetRefused || error instanceof Superseded) seen = hash
+        throw error
+      }
     }
     seen = hash
   }
@@ -190,6 +191,13 @@ function folderWatch(
   }
 }
 
+class Superseded extends Error {
+  override readonly name = 'Superseded'
+  constructor() {
+    super('the folder holds a set that was superseded; what is in force stays in force')
+  }
+}
+
 function refusal(error: unknown): PolicySetRefused {
   if (error instanceof PolicySetRefused) return error
   throw error
@@ -198,7 +206,7 @@ function refusal(error: unknown): PolicySetRefused {
 interface InTurns {
   readonly inTurn: InTurn
   /** In force from then on, here and in the database; its epoch. */
-  readonly put: (set: PolicySet, by: Act) => Promise<number>
+  readonly put: (publication: Publication) => Promise<number>
   readonly current: Publisher['current']
 }
 

@@ -22,8 +22,8 @@ export interface PolicyChange {
 /** What a publication leaves on record: its entry, or none when the set is in force already. */
 export interface Published {
   readonly entries: readonly PolicyChange[]
-  /** The epoch of the set. */
-  readonly value: number
+  /** The epoch of the set; `null`: it was superseded before, and is not put back. */
+  readonly value: number | null
   readonly answer: null
 }
 
@@ -33,19 +33,28 @@ export interface StoredSet {
   readonly files: PolicyFiles
 }
 
+export interface Publication {
+  readonly set: PolicySet
+  readonly act: Act
+  /** Of whoever has just started: what was in force once, and no longer is, is not put back. */
+  readonly isFirst?: boolean
+}
+
 /** In the transaction that records it: the set, under the next epoch. */
 export async function putInForce(
   tx: Tx,
   tenant: string,
-  set: Pick<PolicySet, 'hash' | 'schemaHash' | 'files'>,
-  act: Act,
+  { set, act, isFirst = false }: Publication,
 ): Promise<Published> {
-  const before = await tx.query<{ epoch: string; hash: string }>(
-    `select epoch, hash from procura.policy_set where tenant = $1 order by epoch desc limit 1`,
-    [tenant],
+  const before = await tx.query<{ epoch: string; hash: string; was_in_force: boolean }>(
+    `select epoch, hash, exists (
+       select from procura.policy_set o where o.tenant = $1 and o.hash = $2) as was_in_force
+     from procura.policy_set where tenant = $1 order by epoch desc limit 1`,
+    [tenant, set.hash],
   )
   const [last] = before.rows
   if (last?.hash === set.hash) return { entries: [], value: Number(last.epoch), answer: null }
+  if (last?.was_in_force === true && isFirst) return { entries: [], value: null, answer: null }
 
   const raised = await tx.query<{ value: string }>(
     `insert into procura.epoch (tenant, kind, value) values ($1, 'policy', 1)
@@ -102,12 +111,3 @@ export async function setByHash(
 }
 
 type Row = { epoch: string; hash: string; files: PolicyFiles }
-
-/** Whether a set was in force once, and another is now. */
-export async function wasSuperseded(pool: Pool, tenant: string, hash: string): Promise<boolean> {
-  const rows = await ask<{ hash: string }>(pool, {
-    text: `select hash from procura.policy_set where tenant = $1 order by epoch desc`,
-    values: [tenant],
-  })
-  return rows[0]?.hash !== hash && rows.some((row) => row.hash === hash)
-}

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PolicyFiles } from '../../src/policy/files.ts'
 import { freshDatabase } from '../pg/database.ts'
+import { ofWaiting, turnOfAnother } from '../pg/turn.ts'
 import { replica } from './replica.ts'
 import { act, answers, broken, closed, decision } from './sets.ts'
 import { files } from './world.ts'
@@ -109,6 +110,24 @@ describe('a folder', () => {
     await two.tick()
     expect([await answers(two), (await decision(two)).policyEpoch]).toEqual(['deny', 2])
     expect(two.reports).toEqual([expect.stringContaining('superseded')])
+  })
+
+  it('of old is not put back either where the new one came since that was looked at', async () => {
+    const db = await freshDatabase()
+    const [one, two] = [await replica(db, 'wasm'), await replica(db, 'wasm')]
+    await one.pdp.publish(files, act)
+    const turn = await turnOfAnother(db, 'procura_front')
+    const publishing = one.pdp.publish(closed, act)
+    await turn.untilWaiting()
+    const watching = two.pdp.watchFolder(await folderOf(files))
+    await vi.waitFor(async () => {
+      expect(await db.query(ofWaiting('select'))).toHaveLength(2)
+    }, 10_000)
+    await turn.letGo()
+    await Promise.all([publishing, watching])
+    expect(two.reports).toEqual([expect.stringContaining('superseded')])
+    await two.pdp.follow()
+    expect([await answers(two), (await decision(two)).policyEpoch]).toEqual(['deny', 2])
   })
 
   it('that could not be checked in time is no refused one: it is tried again as it is', async () => {
