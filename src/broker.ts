@@ -100,6 +100,7 @@ export function createDecider(parts: Deciding): Decider {
       const { stop, epoch } = await revocation.inForce(tx, decision)
       const short = stop ?? (await budgets.short(tx, decision))
       const final = short ? stopped(decision, short) : decision
+      await approvals.checkUnused(tx, final)
       const settled = { decision: final, revocationEpoch: epoch, spent: [], asked: null }
       return { entries: [{ type, act, settled }], value: settled, answer: null }
     })

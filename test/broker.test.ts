@@ -36,6 +36,14 @@ describe('a credential request', () => {
     }
   })
 
+  it('is not told yes, where only that is asked, for a yes that was used up since it was read', async () => {
+    const { decider, onRecord } = brokerWith('its yes was used up since it was read')
+    await expect(decider.explain(aProof(), read)).rejects.toMatchObject({
+      code: 'approval_consumed',
+    })
+    expect(onRecord).toEqual([])
+  })
+
   it('obeys a withdrawal that was acknowledged before the decision commits', async () => {
     const { broker, onRecord, live, happened } = brokerWith('the consent is withdrawn meanwhile')
     const outcome = await broker.requestCredential(aProof(), read)

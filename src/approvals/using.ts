@@ -57,15 +57,27 @@ export function createUsing({ tenant, pool }: UsingOptions) {
       if (answer.kind !== 'allow' || approval === null) return
       const { rowCount } = await tx.query({
         name: 'approval_spend',
-        text: `update procura.approval set consumed_by = $3
-               where tenant = $1 and id = $2 and agent = $4 and status = 'approved'
-                 and consumed_by is null and approved_until > $5`,
-        values: [tenant, approval, decision, leafOf(chain).agent, tx.now],
+        text: `update procura.approval set consumed_by = $5 where ${UNUSED}`,
+        values: [tenant, approval, leafOf(chain).agent, tx.now, decision],
+      })
+      if (rowCount !== 1) throw await whyNot(tx, tenant, approval)
+    },
+
+    /** Throws as `spend` would; it stays unused. */
+    async checkUnused(tx: Tx, { answer, approval, chain }: Decision): Promise<void> {
+      if (answer.kind !== 'allow' || approval === null) return
+      const { rowCount } = await tx.query({
+        name: 'approval_unused',
+        text: `select from procura.approval where ${UNUSED}`,
+        values: [tenant, approval, leafOf(chain).agent, tx.now],
       })
       if (rowCount !== 1) throw await whyNot(tx, tenant, approval)
     },
   }
 }
+
+const UNUSED = `tenant = $1 and id = $2 and agent = $3 and status = 'approved'
+  and consumed_by is null and approved_until > $4`
 
 function yesOf(row: UsedRow): Yes {
   const { id, status, approved_until: approvedUntil, approver, roles, groups } = row

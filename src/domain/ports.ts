@@ -71,6 +71,8 @@ export interface Deciding {
     fitting(id: ApprovalId | undefined, chain: Chain, call: ToolCall): Promise<Yes | null>
     /** Uses up the yes that an allow rests on; throws when somebody else has used it. */
     spend(tx: Tx, decision: Decision): Promise<void>
+    /** Throws as `spend` would; it stays unused. */
+    checkUnused(tx: Tx, decision: Decision): Promise<void>
     openIfAsked(tx: Tx, decision: Decision, why: string | undefined): Promise<Opened | null>
   }
   pdp: {

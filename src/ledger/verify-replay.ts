@@ -155,16 +155,20 @@ function decided(state: State, record: unknown): void {
   if (answer !== 'allow') return
 
   demandFree(state, record)
+  const yes = unusedYes(state, record)
+  // A gateway asks what the answer would be: nothing is used up, and nothing can be issued on it.
+  if (at(record, 'face') === 'authzen') return
   const id = textAt(record, 'decision.id')
   demand(!state.allowed.has(id), 'decision', 'another decision has this id')
-  const ttlSeconds = at(record, 'call.ttl_seconds')
-  state.allowed.set(id, { call: callOf(record), ttlSeconds, approval: use(state, record) })
+  const [call, ttlSeconds] = [callOf(record), at(record, 'call.ttl_seconds')]
+  state.allowed.set(id, { call, ttlSeconds, approval: yes?.id ?? null })
+  if (yes) yes.approval.status = 'used'
 }
 
 const ANSWERS = ['allow', 'ask', 'deny', 'none']
 
-/** Uses the approval of an allow up. Above L1 there has to be one. */
-function use(state: State, record: unknown): string | null {
+/** The approval that an allow rests on. Above L1 there has to be one. */
+function unusedYes(state: State, record: unknown): { id: string; approval: Approval } | null {
   const id = at(record, 'approval.id')
   if (typeof id !== 'string') {
     const level = at(record, 'decision.level')
@@ -177,8 +181,7 @@ function use(state: State, record: unknown): string | null {
   const isOfConsent = approval.consent === at(record, 'consent_id')
   demand(isBound && isOfConsent, 'approval', 'the yes was to something else')
   demand(textAt(record, 'recorded_at') <= approval.until, 'approval', 'the yes came to its end')
-  approval.status = 'used'
-  return id
+  return { id, approval }
 }
 
 function issued(state: State, record: unknown): void {

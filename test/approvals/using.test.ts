@@ -97,6 +97,21 @@ describe('using a yes', () => {
     expect(consent.uses).toBe(1)
   })
 
+  it('is told as unused until it is used, and never used by that', async () => {
+    const one = await asked()
+    await decide(dba, one)
+    const check = () =>
+      house.logs.pdp.record(null, async (tx) => {
+        await tx.begun
+        await house.approvals.checkUnused(tx, using(one.id))
+        return { entries: [], value: null, answer: null }
+      })
+    await check()
+    await check()
+    await settle(replica, using(one.id))
+    await expect(check()).rejects.toMatchObject({ code: 'approval_consumed' })
+  })
+
   it('is refused after a no, an end, and a cancellation', async () => {
     const denied = await asked()
     await decide(dba, denied, { decision: 'deny' })

@@ -5,7 +5,7 @@ import type { LedgerEntry } from '../../src/domain/entry.ts'
 import { ProvenInstance } from '../../src/domain/instance.ts'
 import type { JsonObject } from '../../src/domain/json.ts'
 import type { Intent, Issued, Lease } from '../../src/domain/lease.ts'
-import type { Broker, Deciding, Delivering, Ledger } from '../../src/domain/ports.ts'
+import type { Broker, Decider, Deciding, Delivering, Ledger } from '../../src/domain/ports.ts'
 import { BrokerError, unavailable } from '../../src/domain/problems.ts'
 import { Recorded } from '../../src/domain/recorded.ts'
 import { bySystem, type Presented } from '../../src/domain/request.ts'
@@ -28,8 +28,10 @@ export type Fault =
   | 'the consent is withdrawn meanwhile'
   | 'its yes is used up meanwhile, by itself'
   | 'its yes was used up by another'
+  | 'its yes was used up since it was read'
 
 export interface FakeBroker {
+  readonly decider: Decider
   readonly broker: Broker
   readonly onRecord: LedgerEntry['type'][]
   /** Names that exist at the target. */
@@ -53,7 +55,7 @@ export function brokerWith(fault?: Fault): FakeBroker {
   const cdp = cdpWith({ fault, live, happened })
   return {
     broker: createBroker((...asked) => decider.decide(...asked), { cdp, ledger }),
-    ...{ onRecord, live, happened },
+    ...{ decider, onRecord, live, happened },
   }
 }
 
@@ -129,6 +131,10 @@ function decidingWith(world: World & { ledger: Ledger; kept: Map<string, JsonObj
           : Promise.resolve(null)
       },
       spend: () => Promise.resolve(),
+      checkUnused: () =>
+        fault === 'its yes was used up since it was read'
+          ? Promise.reject(new BrokerError('approval_consumed'))
+          : Promise.resolve(),
       openIfAsked: () => Promise.resolve(null),
     },
     pdp: {

@@ -153,6 +153,35 @@ describe('a log that was signed as it is', () => {
     expect(await check(exportOf(leaves))).toMatchObject({ ok: true })
   })
 
+  /** What a gateway was told, of the call that has a yes. */
+  const withQuestion = (before: Act, change: (log: ReturnType<typeof aLog>) => void = () => {}) =>
+    forged((log) => {
+      const asked = structuredClone(log.find(({ act }) => act === 'allowB')?.record ?? {})
+      Object.assign(asked, { face: 'authzen', event_id: 'evt_asked', clock_regressed: true })
+      Reflect.deleteProperty(asked, 'budgets')
+      member(asked, 'decision')['id'] = 'dec_asked'
+      change(log)
+      const at = log.findIndex(({ act }) => act === before)
+      return log.toSpliced(at, 0, { act: 'allowB', record: asked })
+    })
+
+  it('may tell gateways of a yes, which stays unused, and on which nothing is issued', async () => {
+    expect(await check(exportOf(withQuestion('allowB')))).toMatchObject({ ok: true })
+    const issued = withQuestion('allowB', (log) => {
+      for (const { act, record } of log)
+        if (act === 'issueB') member(record, 'credential')['decision_id'] = 'dec_asked'
+    })
+    expect(await check(exportOf(issued))).toMatchObject({
+      ...{ ok: false, rule: 'decision', index: indexOf('issueB') + 1 },
+    })
+  })
+
+  it('is found out for a gateway that was told of a yes that was used up', async () => {
+    expect(await check(exportOf(withQuestion('issueB')))).toMatchObject({
+      ...{ ok: false, rule: 'approval', index: indexOf('issueB') },
+    })
+  })
+
   it('may give a yes back when nothing was issued', async () => {
     const leaves = rewritten('issueB', (record) => {
       for (const name of Object.keys(record))

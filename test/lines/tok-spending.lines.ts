@@ -7,6 +7,7 @@ import { aHolder } from '../identity/signing.ts'
 import { BODY, memberOf, OTHER_SHOP } from './adaptor.ts'
 import type { World } from './house.ts'
 import { line } from './pair.ts'
+import { approved } from './publishing.ts'
 
 /** A fresh credential, and what its target says to spend it. */
 async function minted(w: World, more: JsonObject = {}) {
@@ -122,6 +123,37 @@ line('[TOK-10] a gateway is told about those it names, and gets nothing to use',
   expect(await no({ agent: (await w.anAgent()).id })).toMatchObject({ code: 'not_found' })
   await w.refused(w.AZ(asked({ purpose: 7 })), { status: 400, code: 'malformed_request' })
 })
+
+line(
+  '[TOK-10] a yes that a gateway is told of stays unused, until its agent uses it',
+  async (w) => {
+    const { body: consent } = await w.asBearer(
+      w.PT('kim'),
+      'GET',
+      `/v1/consents/${w.agent.consent}`,
+    )
+    const args = { ...(BODY['arguments'] as JsonObject), amount: 20_000 }
+    const body = { ...BODY, arguments: args }
+    const approval = await approved(w, w.agent, body)
+    const told = async () => {
+      const answer = await w.AZ({
+        ...{ subject: { type: 'identity', id: consent['sponsor_id'] ?? null } },
+        ...{ action: { name: 'tools/call' }, resource: { type: 'tool', id: 'payments.refund' } },
+        context: {
+          ...{ agent: w.agent.id, consent_id: w.agent.consent, arguments: args },
+          approval: { id: approval },
+        },
+      })
+      return (await w.accepted(answer, 200)).body
+    }
+    // What is on record of all this is verified when the brokers are ended.
+    expect([(await told())['decision'], (await told())['decision']]).toEqual([true, true])
+    await w.accepted(w.CR(w.agent, { body: { ...body, approval } }))
+    expect(await told()).toMatchObject({
+      ...{ decision: false, context: { code: 'approval_consumed' } },
+    })
+  },
+)
 
 line('[TOK-11] a time is clamped to what is allowed, and the answer says to what', async (w) => {
   const answer = await w.accepted(w.CR(w.agent, { body: { ...BODY, ttl_seconds: 3600 } }))
