@@ -34,7 +34,20 @@ export interface BudgetsOptions {
 export function createBudgets({ tenant, pool }: BudgetsOptions): Budgets {
   return {
     async openAccounts(tx, account, bounds) {
-      for (const bound of bounds.filter(isCumulative)) await open(tx, { tenant, account, bound })
+      const totals = bounds.filter(isCumulative)
+      if (totals.length === 0) return
+      // One statement: others wait while this has the turn, and an agent says how many there are.
+      const { rowCount } = await tx.query({
+        name: 'budget_open',
+        text: `insert into procura.budget (tenant, account, key, type, bound)
+               select $1, $2, key, type, bound
+               from unnest($3::text[], $4::text[], $5::bigint[]) as total (key, type, bound)`,
+        values: [
+          ...[tenant, account, totals.map(({ key }) => key), totals.map(constraintType)],
+          totals.map(limitOf),
+        ],
+      })
+      if (rowCount !== totals.length) throw new Error('an account was not opened')
     },
 
     spentOf(decision, debited) {
@@ -83,23 +96,8 @@ const STATE = `wanted as (
 
 type StateRow = Pick<Debited, 'bound' | 'used'>
 
-interface Account {
-  readonly tenant: string
-  readonly account: string
-  readonly bound: Constraint
-}
-
-async function open(tx: Tx, { tenant, account, bound }: Account): Promise<void> {
-  const limit = 'max_subtree' in bound ? bound.max_subtree : limitOf(bound)
-  await tx.query({
-    name: 'budget_open',
-    text: `insert into procura.budget (tenant, account, key, type, bound)
-           values ($1, $2, $3, $4, $5)`,
-    values: [tenant, account, bound.key, constraintType(bound), limit],
-  })
-}
-
 function limitOf(bound: Constraint): number {
+  if ('max_subtree' in bound) return bound.max_subtree
   if ('max_lifetime' in bound) return bound.max_lifetime
   throw new TypeError('an account for what does not add up')
 }

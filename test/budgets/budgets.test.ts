@@ -1,3 +1,4 @@
+import type { QueryConfig } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Chain } from '../../src/domain/chain.ts'
 import type { Terms } from '../../src/domain/consent.ts'
@@ -143,6 +144,26 @@ describe('a debit', () => {
     expect(await used(chain.consent.id)).toEqual([['calls', 1]])
     expect(kinds([await settle(house, aDecision(chain))])).toEqual(['allow'])
     expect(await used(chain.consent.id)).toEqual([['calls', 2]])
+  })
+
+  it('is opened with all others of its session by one statement, however many there are', async () => {
+    const bounds = Array.from({ length: 64 }, (_, n) => ({
+      ...{ key: `args.a${String(n)}`, max_lifetime: n + 1 },
+    }))
+    let asked = 0
+    await house.logs.front.record(null, async (tx) => {
+      const query = ((statement: QueryConfig) => {
+        asked += 1
+        return tx.query(statement)
+      }) as typeof tx.query
+      await house.budgets.openAccounts({ ...tx, query }, 'jti-of-many', bounds)
+      return { entries: [], value: null, answer: null }
+    })
+    expect(asked).toBe(1)
+    const balances = await house.budgets.balances('jti-of-many')
+    expect(balances.map(({ key, limit }) => ({ key, max_lifetime: limit }))).toEqual(
+      bounds.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+    )
   })
 
   it('takes nothing where what it rests on does not hold, whoever is asked about beside it', async () => {
