@@ -191,12 +191,11 @@ async function workAll(
 type Late = PromiseSettledResult<boolean>
 type Worked = PromiseSettledResult<Written<unknown>>
 
-/** @throws `idempotency_in_flight` where its key was answered meanwhile, also where it is refused by now */
+/** @throws `idempotency_in_flight` where its key was answered meanwhile, whatever it comes to by now but a fault */
 function unlessLate([late, worked]: readonly [Late, Worked]): Written<unknown> {
   if (late.status === 'rejected') throw late.reason
   const isRefused = worked.status === 'rejected' && worked.reason instanceof BrokerError
-  const isAnswered = worked.status === 'fulfilled' && worked.value.answer !== null
-  if (late.value && (isRefused || isAnswered)) throw inFlight()
+  if (late.value && (isRefused || worked.status === 'fulfilled')) throw inFlight()
   if (worked.status === 'rejected') throw worked.reason
   return worked.value
 }
@@ -224,10 +223,10 @@ function layDown(
     const { entries, value, answer } = written
     const [first] = entries.map((entry) => add(entry, now))
     const { index = turn.next, eventId = '' } = first ?? {}
-    if (job.key !== null && answer !== null) {
+    if (job.key !== null) {
       const name = JSON.stringify([job.key.caller, job.key.route, job.key.key])
       if (keys.has(name)) late.set(job, inFlight())
-      keys.set(name, { ...job.key, answer })
+      else if (answer !== null) keys.set(name, { ...job.key, answer })
     }
     answers.push(() => {
       job.resolve(Recorded.onRecord(value, index, eventId))

@@ -111,6 +111,22 @@ describe('where works register, one after another', () => {
     expect(await recorded(db)).toEqual(['first'])
   })
 
+  it('records nothing either of who has no answer of their own, for what came first under their key', async () => {
+    const { db, log } = await aLedger('append_registered')
+    const first = () =>
+      Promise.resolve({ entries: [change('first')], value: null, answer: { name: 'first' } })
+    const tooLate = () =>
+      Promise.resolve({ entries: [change('too late')], value: null, answer: null })
+    const outcomes = await Promise.allSettled([
+      ...[log.record(keyOf('one'), first), log.record(keyOf('one'), tooLate)],
+      log.record(keyOf('two'), tooLate),
+    ])
+    const inFlight = { reason: { code: 'idempotency_in_flight' } }
+    expect(outcomes[1]).toMatchObject(inFlight)
+    await expect(log.record(keyOf('one'), tooLate)).rejects.toMatchObject(inFlight.reason)
+    expect(await recorded(db)).toEqual(['first', 'too late'])
+  })
+
   it('keeps an answer under the key that came with it, and none without a key or an answer', async () => {
     const { db, log } = await aLedger('append_registered')
     const answering = (name: string) => () =>
