@@ -145,7 +145,7 @@ async function createThinking(slices: PdpSlices, shared: Shared, books: Books) {
     ...{ tenant, issuer, pool: pools.front, ledger: ledgers.front, clock, ...config.trust },
     sessionKeys: keys.sessions,
     nonces: createNonces(keys.nonce, config.dpopNonce === 'required'),
-    consentsOf: (agent) => consents.ofAgent(agent),
+    consentsOf: (agent, named) => consents.ofAgent(agent, named),
     chains: delegations,
     openAccounts: (tx, account, bounds) => budgets.openAccounts(tx, account, bounds),
   })

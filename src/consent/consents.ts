@@ -60,8 +60,8 @@ export interface Consents {
   ): Promise<{ items: Given[]; next: ConsentId | null }>
   /** @throws BrokerError `not_found`, also for another's */
   find(person: ProvenPerson, id: ConsentId): Promise<Given>
-  /** All of an agent's, newest first, whatever their status. */
-  ofAgent(agent: AgentId): Promise<readonly Consent[]>
+  /** The one of an agent's that is named, whatever its status; else two that are active, at most. */
+  ofAgent(agent: AgentId, named: ConsentId | null): Promise<readonly Consent[]>
   /** What a session rests on, whatever became of it: whether it still holds is not said here. */
   behind(of: OfSession): Promise<Standing>
   /** The same for somebody who asks. @throws BrokerError `not_found` where there is no such pair */
@@ -103,7 +103,7 @@ export function createConsents(options: ConsentsOptions): Consents {
       throw new BrokerError('not_found')
     },
 
-    ofAgent: (agent) => store.ofAgent(agent),
+    ofAgent: (agent, named) => store.ofAgent(agent, named),
 
     async behind({ session: { consent, agent, delegation } }) {
       // Whoever received a hop is not the agent that the consent is for.

@@ -50,9 +50,15 @@ export function createStore(tenant: string, front: Pool) {
       return given
     },
 
-    async ofAgent(agent: AgentId): Promise<Consent[]> {
-      const where = 'agent = $2 order by id collate "C" desc'
-      const found = await rows({ name: 'consents_of_agent', where, values: [agent] })
+    async ofAgent(agent: AgentId, named: ConsentId | null): Promise<Consent[]> {
+      const active = `agent = $2 and status = 'active' order by id collate "C" desc limit 2`
+      const found =
+        named === null
+          ? await rows({ name: 'consents_active', where: active, values: [agent] })
+          : await rows({
+              ...{ name: 'consent_of_agent', where: 'agent = $2 and id = $3' },
+              values: [agent, named],
+            })
       return found.map(({ consent }) => consent)
     },
 

@@ -13,8 +13,8 @@ import { chosen } from './session-terms.ts'
 import { type Form, parameter, readExchange, type Wanted } from './token-form.ts'
 
 export interface RestOptions extends AttestOptions {
-  /** All consents of an agent, whatever their status. */
-  readonly consentsOf: (agent: AgentId) => Promise<readonly Consent[]>
+  /** The consent of an agent that is named, whatever its status; else two that are active, at most. */
+  readonly consentsOf: (agent: AgentId, named: ConsentId | null) => Promise<readonly Consent[]>
   readonly chains: Chains
 }
 
@@ -56,7 +56,7 @@ export async function underConsent(
   { agent }: Attested,
   wanted: Wanted,
 ): Promise<Under> {
-  const given = chosen(await consentsOf(agent.id), wanted.consent)
+  const given = chosen(await consentsOf(agent.id, wanted.consent ?? null), wanted.consent)
   const { id: consent, sponsor, terms } = given
   return { consent, sponsor, effective: authorityOf(terms), expiresAt: terms.expiresAt, given }
 }

@@ -33,7 +33,7 @@ it('is refused for an agent that is retired while the rules are asked, and leave
   })
   const late = racing.consents.give(alice, theTerms(agent), by())
   await expect(late).rejects.toMatchObject({ code: 'not_found' })
-  expect(await house.consents.ofAgent(agent)).toEqual([])
+  expect(await house.consents.ofAgent(agent, null)).toEqual([])
 })
 
 it('is refused where other rules come into force while these are asked, and leaves nothing', async () => {
@@ -49,10 +49,10 @@ it('is refused where other rules come into force while these are asked, and leav
   const late = racing.consents.give(person, theTerms(agent), by())
   const shown = { reason: 'policy_epoch' }
   await expect(late).rejects.toMatchObject({ code: 'decision_stale', shown })
-  expect(await racing.consents.ofAgent(agent)).toEqual([])
+  expect(await racing.consents.ofAgent(agent, null)).toEqual([])
   const { consents } = parts(own)
   await consents.give(person, theTerms(agent), by())
-  expect(await consents.ofAgent(agent)).toHaveLength(1)
+  expect(await consents.ofAgent(agent, null)).toHaveLength(1)
 })
 
 it('is found under its own id, and under no other', async () => {
@@ -66,15 +66,21 @@ it('is what its agent stands on, for a gateway too', async () => {
   expect(await house.consents.standing(consent.id, agent)).toMatchObject({ consent })
 })
 
-it('is listed among all of its agent, newest first, whatever became of it', async () => {
+it('is read for a session by its name, whatever became of it; without one no more than two that hold', async () => {
   const agent = await anAgent(db, alice.person.id)
-  const [first, second] = [await give(agent), await give(agent)]
-  await house.revocation.withdraw(alice, first.consent.id, by())
-  const found = (await house.consents.ofAgent(agent)).map(({ id, status }) => [id, status])
-  expect(found).toEqual([
-    [second.consent.id, 'active'],
-    [first.consent.id, 'withdrawn'],
+  const given = [await give(agent), await give(agent), await give(agent), await give(agent)]
+  const [first, second, third, last] = given.map(({ consent }) => consent.id)
+  if (first === undefined || second === undefined) throw new Error('they were given')
+  const read = async (named: typeof first | null) =>
+    (await house.consents.ofAgent(agent, named)).map(({ id, status }) => [id, status])
+  await house.revocation.withdraw(alice, first, by())
+  expect(await read(first)).toEqual([[first, 'withdrawn']])
+  expect(await read(null)).toEqual([
+    [last, 'active'],
+    [third, 'active'],
   ])
+  const other = await anAgent(db, alice.person.id)
+  expect(await house.consents.ofAgent(other, second)).toEqual([])
 })
 
 it('a page that holds all of them is the last one, and goes on after its last', async () => {
