@@ -8,7 +8,7 @@ export interface Scanner {
   rest(): Uint8Array
   /** Whether it is in this text, by itself. */
   sees(text: string): boolean
-  /** Forgets what it looks for: from then on it lets nothing go on. */
+  /** Forgets what it looks for: from then on it lets nothing go on but what was held back, as it came. */
   wipe(): void
 }
 
@@ -46,7 +46,7 @@ export function createScanner(secrets: readonly string[]): Scanner {
     },
     wipe() {
       isWiped = true
-      for (const buffer of [...patterns, held]) buffer.fill(0)
+      for (const pattern of patterns) pattern.fill(0)
     },
   }
 }

@@ -96,6 +96,19 @@ describe('a call through the broker', () => {
     expect(count.left).toBe(1)
   })
 
+  it('passes the last octets on as they came, also to whoever asks for them when it is over', async () => {
+    const { call, upstream } = await aCall()
+    const text = 'x'.repeat(1_000_000)
+    upstream.answer = (_seen, response) => response.end(`${text}the-sec`)
+    const { first, more, over } = await call()
+    const passed = [first]
+    for await (const chunk of more ?? []) {
+      passed.push(chunk)
+      if (Buffer.concat(passed).length === text.length) await over
+    }
+    expect(Buffer.concat(passed).subarray(text.length).toString()).toBe('the-sec')
+  })
+
   it('goes on for as long as its lease, what was before it was sent included', async () => {
     let time = 0
     const check = () => {

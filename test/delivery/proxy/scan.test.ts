@@ -101,4 +101,11 @@ describe('a secret that streams by', () => {
     expect(scanner.sees('anything')).toBe(true)
     expect(scanner.push(Buffer.from('anything'))).toBeNull()
   })
+
+  it('is forgotten without a change to the octets that are still to go on', () => {
+    const scanner = createScanner(['correct-horse-battery'])
+    expect(Buffer.from(scanner.push(Buffer.from('say cor')) ?? []).toString()).toBe('say ')
+    scanner.wipe()
+    expect(Buffer.from(scanner.rest()).toString()).toBe('cor')
+  })
 })
