@@ -121,7 +121,10 @@ export async function claimDue(
   })
 }
 
-/** Gives back what was claimed and not ended: another sweeper need not wait for the claim to run out. */
+/**
+ * Gives back what was claimed and not ended: another sweeper need not wait for the claim to run out. Of what was
+ * never active it stays known that somebody had begun: it may have been ended at its target.
+ */
 export async function releaseClaims(
   pool: Pick<Pool, 'query'>,
   tenant: string,
@@ -129,7 +132,7 @@ export async function releaseClaims(
 ): Promise<void> {
   if (claims.length === 0) return
   await ask(pool, {
-    text: `update procura.lease set claim = null, claimed_until = null
+    text: `update procura.lease set claim = case when event_id is null then claim end, claimed_until = null
            where tenant = $1 and claim = any($2::text[]) and ended_at is null`,
     values: [tenant, claims],
   })

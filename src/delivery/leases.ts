@@ -172,7 +172,7 @@ function columnsOf(draft: Draft, audience: string | null): JsonObject {
   }
 }
 
-/** Makes a lease active, once, unless it was stopped or its time ran out. Null where it was. */
+/** Makes a lease active, once, unless it was stopped, its time ran out, or its end was begun. Null where so. */
 export async function activateLease(
   tx: Tx,
   tenant: string,
@@ -188,7 +188,10 @@ export async function activateLease(
   return { ...alive, intent: { ...intent, expiresAt: row.expires_at }, eventId }
 }
 
-/** By the database's own clock: it is asked together with the turn, whose time nobody knows yet. */
+/**
+ * By the database's own clock: it is asked together with the turn, whose time nobody knows yet. Who claimed it
+ * may have ended it at its target, also where that claim has run out since.
+ */
 const activating = (tenant: string): Rowwise => ({
   name: 'lease_activate',
   text: `update procura.lease l set state = 'active', updated_at = r.now, event_id = r.event_id,
@@ -196,7 +199,7 @@ const activating = (tenant: string): Rowwise => ({
     from (select *, clock_timestamp() as now
           from ${rowsOf('id text, event_id text, expires_at timestamptz')} offset 0) r
     where l.tenant = r.tenant and l.id = r.id and l.state = 'minting'
-      and least(l.expires_at, r.expires_at) > r.now and ${STANDS}
+      and l.claim is null and least(l.expires_at, r.expires_at) > r.now and ${STANDS}
     returning r.n, l.expires_at`,
   values: [tenant],
 })
