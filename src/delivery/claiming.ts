@@ -7,6 +7,8 @@ import { COLUMNS, type Held, heldOf, type Row, STOPS } from './leases.ts'
 
 export interface Claimed extends Held {
   readonly claim: string
+  /** Something was there at a try before, or nobody can tell: whoever began did not say how it went. */
+  readonly wasFound: boolean
   readonly reason: Ending
   readonly stop: { readonly revocation: RevocationId; readonly kind: string } | null
 }
@@ -95,11 +97,11 @@ export async function claimDue(
   { tenant, target, claim, limit, isUrgent = false, now }: Claiming,
 ): Promise<Claimed[]> {
   const { name, which } = DUE_OR_URGENT[isUrgent ? 'urgent' : 'due']
-  const rows = await ask<Row & { revocation: RevocationId | null; stopped: string | null }>(pool, {
+  const rows = await ask<ClaimedRow>(pool, {
     name,
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
       due as (
-        select l.tenant, l.id, s.revocation, s.kind as stopped
+        select l.tenant, l.id, l.claim is not null as was_found, s.revocation, s.kind as stopped
         from time, procura.lease l
         left join lateral (
           select stopped.revocation, stopped.kind from ${STOPS} order by stopped.epoch limit 1
@@ -110,15 +112,21 @@ export async function claimDue(
       )
       update procura.lease l set claim = $2, claimed_until = time.now + interval '30 s'
       from due, time where l.tenant = due.tenant and l.id = due.id
-      returning ${COLUMNS}, due.revocation, due.stopped`,
+      returning ${COLUMNS}, due.was_found, due.revocation, due.stopped`,
     values: [tenant, claim, limit, now ?? null, target],
   })
   return rows.map((row) => {
-    const { revocation, stopped } = row
+    const { revocation, stopped, was_found: wasFound } = row
     const stop = revocation === null ? null : { revocation, kind: stopped ?? 'stopped' }
     const held = heldOf(row)
-    return { ...held, claim, stop, reason: reasonOf(held, stop !== null) }
+    return { ...held, claim, wasFound, stop, reason: reasonOf(held, stop !== null) }
   })
+}
+
+interface ClaimedRow extends Row {
+  readonly was_found: boolean
+  readonly revocation: RevocationId | null
+  readonly stopped: string | null
 }
 
 /**

@@ -34,7 +34,7 @@ export interface Conclusion {
   /** Where the lease was claimed: who lost the claim does not write. */
   readonly claim?: string
   readonly act: Act
-  /** Something existed at the target. */
+  /** Something existed at the target, at this try or at one before. */
   readonly found: boolean
   readonly isEnforced: boolean
   readonly stop?: { readonly revocation: RevocationId; readonly kind: string } | null
@@ -46,12 +46,14 @@ export async function conclude(
   { tenant, ledger }: Concluding,
   conclusion: Conclusion,
 ): Promise<{ readonly at: Date } | null> {
-  const { intent, reason, found } = conclusion
-  const isFailure = FINAL[reason] === 'failed'
-  const mayRefund = isFailure ? !found : reason !== 'revoked'
+  const { intent, reason, found, isEnforced } = conclusion
   try {
     const recorded = await ledger.record(null, async (tx) => {
-      if (!(await finish(tx, tenant, conclusion))) throw new NotOurs()
+      const finished = await finish(tx, tenant, conclusion)
+      if (finished === null) throw new NotOurs()
+      // What another found, who had begun to end it, nobody can tell.
+      const mayHaveBeenUsed = found || (finished.isBegunByOthers && !isEnforced)
+      const mayRefund = isFailure(reason) ? !mayHaveBeenUsed : reason !== 'revoked'
       const refunded = mayRefund ? await refundUnused(tx, tenant, intent.decision) : []
       const entry = entryOf(conclusion, refunded, tx.now)
       return { entries: [entry], value: { at: tx.now }, answer: null }
@@ -65,17 +67,28 @@ export async function conclude(
 
 class NotOurs extends Error {}
 
-async function finish(tx: Tx, tenant: string, conclusion: Conclusion): Promise<boolean> {
+/** `null`: it was not ours to end. */
+async function finish(
+  tx: Tx,
+  tenant: string,
+  conclusion: Conclusion,
+): Promise<{ readonly isBegunByOthers: boolean } | null> {
   await tx.begun
   const { intent, reason, from, claim = null } = conclusion
-  const { rowCount } = await tx.query({
+  const { rows } = await tx.query<{ begun_by: string | null }>({
     name: 'lease_finish',
-    text: `update procura.lease set state = $3, end_reason = $4, updated_at = $5, ended_at = $5,
+    text: `with found as (
+        select claim from procura.lease where tenant = $1 and id = $2 for update
+      )
+      update procura.lease l set state = $3, end_reason = $4, updated_at = $5, ended_at = $5,
         confirmed_dead_at = $5, claim = null, claimed_until = null, next_try_at = null
-      where tenant = $1 and id = $2 and state = any($6::text[]) and ($7::text is null or claim = $7)`,
+      from found
+      where tenant = $1 and id = $2 and state = any($6::text[]) and ($7::text is null or l.claim = $7)
+      returning found.claim as begun_by`,
     values: [tenant, intent.lease, FINAL[reason], reason, tx.now, from, claim],
   })
-  return rowCount === 1
+  const [row] = rows
+  return row === undefined ? null : { isBegunByOthers: row.begun_by !== claim }
 }
 
 function entryOf(conclusion: Conclusion, refunded: Spent[], now: Date): LedgerEntry {
@@ -126,6 +139,8 @@ export interface Putting {
   readonly reason: Ending
   readonly from: readonly LeaseState[]
   readonly claim?: string
+  /** Something existed at the target: that is kept for whoever goes on. */
+  readonly found?: boolean
   readonly delayMs: number
   /** In place of the database's time, for tests. */
   readonly now?: Date | undefined
@@ -133,21 +148,22 @@ export interface Putting {
 
 /**
  * Its target has not confirmed: it stays on the list until it has. What was the reason before stays
- * the reason. False where somebody else had ended it.
+ * the reason, and the claim of another who had begun stays a mark. False where somebody else had ended it.
  */
 export async function putOff(
   pool: Pick<Pool, 'query'>,
   tenant: string,
-  { lease, reason, from, claim, delayMs, now }: Putting,
+  { lease, reason, from, claim, found = false, delayMs, now }: Putting,
 ): Promise<boolean> {
   const rows = await ask(pool, {
     name: 'lease_put_off',
     text: `update procura.lease set state = 'revoke_pending', attempts = attempts + 1,
-        end_reason = coalesce(end_reason, $3), updated_at = clock_timestamp(), claim = null,
+        end_reason = coalesce(end_reason, $3), updated_at = clock_timestamp(),
+        claim = case when $8 then coalesce(claim, 'found') when $5::text is null then claim end,
         claimed_until = null, next_try_at = coalesce($7, clock_timestamp()) + $6 * interval '1 ms'
       where tenant = $1 and id = $2 and state = any($4::text[]) and ($5::text is null or claim = $5)
       returning id`,
-    values: [tenant, lease, reason, from, claim ?? null, delayMs, now ?? null],
+    values: [tenant, lease, reason, from, claim ?? null, delayMs, now ?? null, found],
   })
   return rows.length === 1
 }

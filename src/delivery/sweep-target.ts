@@ -88,12 +88,14 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
   const { intent, reason, state, claim, stop, attempts } = due
   const target = targets.get(intent.target)
   const from = [state]
+  let found = due.wasFound
   try {
     if (target === undefined) throw new Silent(`There is no target ${intent.target}`)
-    const { found } = await within(REVOKE_MS, (signal) =>
+    const revoked = await within(REVOKE_MS, (signal) =>
       target.revoke(intent.downstreamName, signal, intent.expiresAt),
     )
     const isEnforced = target.connector.spending === 'enforced'
+    found = revoked.found || (found && !isEnforced)
     const act = bySystem('sweep')
     const conclusion = { intent, reason, from, claim, act, found, isEnforced, stop, attempts }
     if ((await conclude({ tenant, ledger }, conclusion)) === null) return 'put off'
@@ -104,7 +106,7 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
     const how = error instanceof PartlyRevoked ? 'partly' : 'unconfirmed'
     meter?.count('procura_revoke_retries_total', { how })
     const delayMs = error instanceof NotYet ? error.waitMs : backOff(attempts)
-    const later = { lease: intent.lease, reason, from, claim, delayMs, now }
+    const later = { lease: intent.lease, reason, from, claim, found, delayMs, now }
     // Not even that: the claim runs out, and it is due again.
     await putOff(pool, tenant, later).catch((failed: unknown) => options.trouble?.(failed))
     if (isSilence(error)) return 'silent'

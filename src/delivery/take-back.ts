@@ -29,36 +29,44 @@ export interface TakingBack {
  */
 export function createTakeBack(options: TakingBack): Delivering['cdp']['takeBack'] {
   /** @param left milliseconds for which it may be alive */
-  async function attempt(
-    intent: Intent,
-    cause: unknown,
-    left: number,
-    delay: number,
-  ): Promise<void> {
+  async function attempt(failed: Failed, left: number, delay: number): Promise<void> {
     try {
-      await takeBack(options, intent, cause)
+      await takeBack(options, failed)
     } catch (error) {
       options.trouble?.(error)
-      if (left > 0) again(delay, intent, cause, left - delay)
+      if (left > 0) again(delay, failed, left - delay)
     }
   }
-  function again(delay: number, intent: Intent, cause: unknown, left: number): void {
+  function again(delay: number, failed: Failed, left: number): void {
     const retry = () => {
       const next = Math.min(2 * delay, AGAIN_MS.most)
-      attempt(intent, cause, left, next).catch((error: unknown) => options.trouble?.(error))
+      attempt(failed, left, next).catch((error: unknown) => options.trouble?.(error))
     }
     setTimeout(retry, delay).unref()
   }
-  return (intent, cause) => attempt(intent, cause, intent.ttlSeconds * 1000, AGAIN_MS.first)
+  return (intent, cause) => {
+    const failed = { intent, cause, found: false }
+    return attempt(failed, intent.ttlSeconds * 1000, AGAIN_MS.first)
+  }
+}
+
+interface Failed {
+  readonly intent: Intent
+  readonly cause: unknown
+  /** Something was there, at whichever try. */
+  found: boolean
 }
 
 /** Revokes by name unless nothing can exist, then records how it ended; what is unknown is put off. */
-async function takeBack(options: TakingBack, intent: Intent, cause: unknown): Promise<void> {
+async function takeBack(options: TakingBack, failed: Failed): Promise<void> {
   const { tenant, pool, ledger } = options
+  const { intent, cause } = failed
   const reason = reasonOf(cause)
   const revoked = isNoEffect(cause) ? { found: false } : await revokeNow(options, intent)
+  failed.found ||= revoked?.found === true
+  const { found } = failed
   if (revoked === null) {
-    const later = { lease: intent.lease, delayMs: 1000 }
+    const later = { lease: intent.lease, delayMs: 1000, found }
     const isPutOff = await putOff(pool, tenant, { ...later, reason, from: ['minting'] })
     // Its commit had happened, though nobody could tell us: it was issued, and reached nobody.
     if (isPutOff) return
@@ -67,7 +75,7 @@ async function takeBack(options: TakingBack, intent: Intent, cause: unknown): Pr
   }
   const isEnforced = options.targets.get(intent.target)?.connector.spending === 'enforced'
   const act = actOf(intent, { requestId: intent.requestId, face: 'system' })
-  const ended = { intent, act, found: revoked.found, isEnforced }
+  const ended = { intent, act, found, isEnforced }
   if (await conclude({ tenant, ledger }, { ...ended, reason, from: ['minting'] })) return
   await conclude(
     { tenant, ledger },

@@ -35,14 +35,16 @@ export function aLeaseTable() {
     lease_finish: ([, id, state, reason, , from, claim]) => {
       const row = rows.get(id as string)
       if (!row || !isFrom(row, from, claim)) return []
-      Object.assign(row, { state, end_reason: reason })
-      return [{}]
+      const begun_by = row.claim
+      Object.assign(row, { state, end_reason: reason, claim: null })
+      return [{ begun_by }]
     },
-    lease_put_off: ([, id, reason, from, claim, delay]) => {
+    lease_put_off: ([, id, reason, from, claim, delay, , found]) => {
       const row = rows.get(id as string)
       if (!row || !isFrom(row, from, claim)) return []
       const end_reason = row.end_reason ?? reason
       Object.assign(row, { state: 'revoke_pending', attempts: row.attempts + 1, end_reason, delay })
+      row.claim = found === true ? (row.claim ?? 'found') : claim === null ? row.claim : null
       return [{ id }]
     },
     refund_unused: () => {

@@ -123,6 +123,40 @@ describe('taking back', () => {
   })
 })
 
+describe('something that was there when it was first tried', () => {
+  it('was there, whatever the try finds that is on record: what it spent stays spent', async () => {
+    const { back, broken, fake, entries, row } = aScene()
+    broken.ledger = 1
+    await back(new Error('?'))
+    expect(fake.live.size).toBe(0)
+    await until(async () => row()?.state === 'failed')
+    expect([fake.revoked.length, broken.refunds]).toEqual([2, 0])
+    expect(entries).toMatchObject([{ type: 'issuance_failed', refunded: [] }])
+  })
+
+  it('is marked for whoever goes on where the target was silent when it was tried again', async () => {
+    const { back, broken, fake, row } = aScene()
+    broken.ledger = 1
+    await back(new Error('?'))
+    expect(row()?.claim).toBeNull()
+    fake.faults.add('cannot be asked to revoke')
+    await until(async () => row()?.state === 'revoke_pending')
+    expect(row()?.claim).toBe('found')
+  })
+
+  it.each([
+    ['a sweeper that has begun may have found it', 'sweeper', 0],
+    ['nobody else has begun, and nothing was there', null, 1],
+  ])('is not ruled out where %s', async (_what, claim, refunds) => {
+    const { back, broken, fake, row } = aScene()
+    Object.assign(row() ?? {}, { claim })
+    fake.live.clear()
+    await back(new BrokerError('decision_stale'))
+    expect(row()?.state).toBe('failed')
+    expect(broken.refunds).toBe(refunds)
+  })
+})
+
 describe('taking back again', () => {
   afterEach(() => {
     vi.useRealTimers()

@@ -2,14 +2,16 @@
 import { expect, it } from 'vitest'
 import { claimDue, releaseClaims } from '../../src/delivery/claiming.ts'
 import { now } from './bench.ts'
-import { aWorld, leaves, ORDERS, stateOf, type World } from './world.ts'
+import { aWorld, leaves, ORDERS, spend, stateOf, used, type World } from './world.ts'
 
 const later = (seconds: number) => new Date(now().getTime() + seconds * 1000)
 const AT = { tenant: 'main', target: 'orders', limit: 8 } as const
 
 /** Made at its target, and then nothing for longer than a mint may take. */
 async function aStandstill(world: World) {
-  const intent = await world.redeem(ORDERS)
+  const claims = world.claims(ORDERS)
+  await spend(world.db, claims['jti'] as string)
+  const intent = await world.redeem(claims)
   const made = await world.cdp.mint(intent)
   const goOn = () =>
     world.ledger.record(null, async (tx) => {
@@ -32,15 +34,18 @@ it.each([
   const claim = { ...AT, claim: 'sweeper', now: later(seconds) }
   expect(await claimDue(reaper, claim)).toHaveLength(1)
   if (isStopped) await releaseClaims(reaper, 'main', ['sweeper'])
+  world.fake.live.delete(intent.downstreamName)
 
   const refusal: unknown = await goOn().catch((error: unknown) => error)
   expect(refusal).toMatchObject({ code: 'decision_stale' })
   await world.cdp.takeBack(intent, refusal)
-  expect(world.fake.live.size).toBe(0)
+  expect(world.fake.revoked).toEqual([intent.downstreamName])
   expect(await stateOf(world.db, intent.lease)).toMatchObject({
     ...{ state: 'failed', end_reason: 'aborted' },
   })
   expect(await leaves(world.db)).toMatchObject([{ event_type: 'issuance_failed' }])
+  // It had been there, though the last to look found nothing.
+  expect(await used(world.db)).toBe(1)
   await expect(goOn()).rejects.toMatchObject({ code: 'decision_stale' })
 })
 
