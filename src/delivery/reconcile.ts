@@ -25,7 +25,10 @@ export interface Reconciling {
   readonly trouble?: (error: unknown) => void
 }
 
-/** The names of the orphans found; one that could not be ended is tried again next time. */
+/**
+ * The names of the orphans found; one that could not be ended is tried, and counted, again next time. One that is
+ * gone when it is to be ended was none: its lease ended between the two reads, or another was quicker.
+ */
 export async function reconcile(
   options: Reconciling,
   name: string,
@@ -44,13 +47,18 @@ export async function reconcile(
     values: [tenant, there],
   })
   const ours = new Set(rows.map((row) => row.name))
-  const orphans = there.filter((one) => !ours.has(one))
-  for (const orphan of orphans) {
+  const orphans: string[] = []
+  for (const one of there.filter((name) => !ours.has(name))) {
     if (stop?.aborted === true) break
-    meter?.count('procura_orphans_total', { target: name })
-    await within(LIST_MS, (signal) => target.revoke(orphan, signal)).catch((error: unknown) =>
-      trouble?.(error),
+    const { found } = await within(LIST_MS, (signal) => target.revoke(one, signal)).catch(
+      (error: unknown) => {
+        trouble?.(error)
+        return { found: true }
+      },
     )
+    if (!found) continue
+    orphans.push(one)
+    meter?.count('procura_orphans_total', { target: name })
   }
   return orphans
 }
