@@ -8,31 +8,62 @@ const WORK_MS = 4000
 /** Apart from the locks of the log, its signer and the migrations. */
 const LOCK = 6970
 
+export interface Turn {
+  /** Fires after four seconds, unless the work is done. */
+  readonly signal: AbortSignal
+  /**
+   * Asked right before what only one may do: a process that stood still is told of no signal until that is done.
+   *
+   * @throws DOMException `TimeoutError` when another may have been let in
+   */
+  readonly goOn: () => void
+}
+
 /**
- * Runs `work` while nobody else runs any under the same name. Its signal fires after four seconds, unless it is done.
+ * Runs `work` while nobody else runs any under the same name.
  *
  * @throws when it is not this one's turn within the time that a lock may be waited for
  */
-export type Exclusively = <T>(name: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+export type Exclusively = <T>(name: string, work: (turn: Turn) => Promise<T>) => Promise<T>
 
-export function createExclusively(pool: Pool): Exclusively {
+/** @param elapsed in milliseconds, by a clock that goes on while the process stands still */
+export function createExclusively(
+  pool: Pool,
+  elapsed: () => number = () => performance.now(),
+): Exclusively {
   // One connection is all that is held, whatever targets do: the others are for those who do not wait.
   let last: Promise<unknown> = Promise.resolve()
   return (name, work) => {
-    const turn = last.then(() => taken(pool, name, work))
+    const turn = last.then(() => taken({ pool, elapsed }, name, work))
     last = turn.catch(() => undefined)
     return turn
   }
 }
 
-function taken<T>(pool: Pool, name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+interface Taking {
+  readonly pool: Pool
+  readonly elapsed: () => number
+}
+
+function taken<T>(
+  { pool, elapsed }: Taking,
+  name: string,
+  work: (turn: Turn) => Promise<T>,
+): Promise<T> {
   return inTransaction(pool, async (tx) => {
     await tx.begun
+    // The lock is held from then on at the earliest.
+    const since = elapsed()
+    const goOn = () => {
+      if (elapsed() - since > WORK_MS) {
+        throw new DOMException('This process stood still', 'TimeoutError')
+      }
+    }
     await tx.query({
       name: 'exclusively',
       text: 'select pg_advisory_xact_lock($1, hashtext($2))',
       values: [LOCK, name],
     })
-    return await within(WORK_MS, work)
+    return await within(WORK_MS, (signal) => work({ signal, goOn }))
   })
 }

@@ -104,7 +104,7 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
 /** What connectors are given of the house, where there is one broker and nobody to wait for. */
 export const HOUSE: Pick<ConnectorsOptions, 'clock' | 'exclusively'> = {
   clock: now,
-  exclusively: (_name, work) => work(AbortSignal.timeout(4000)),
+  exclusively: (_name, work) => work({ signal: AbortSignal.timeout(4000), goOn: () => undefined }),
 }
 
 export const aKey = () => randomBytes(32).toString('base64url')

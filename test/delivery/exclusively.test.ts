@@ -40,4 +40,20 @@ describe('what is done exclusively', () => {
     )
     expect(await exclusively('one role', () => Promise.resolve('again'))).toBe('again')
   })
+
+  it('is not gone on with when it has taken so long that another may be let in', async () => {
+    const time = { ms: 0 }
+    const exclusively = createExclusively(db.pool('procura_cdp'), () => time.ms)
+    await exclusively('one role', ({ goOn }) => {
+      time.ms += 4000
+      expect(goOn).not.toThrow()
+      time.ms += 1
+      expect(goOn).toThrow(/stood still/)
+      return Promise.resolve()
+    })
+    await exclusively('one role', ({ goOn }) => {
+      expect(goOn).not.toThrow()
+      return Promise.resolve()
+    })
+  })
 })

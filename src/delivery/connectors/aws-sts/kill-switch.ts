@@ -61,7 +61,7 @@ async function denyAll(
     PolicyName: policyName(owner),
   }
   return await withIam({ ...own, at }, over, (client, sdk) =>
-    exclusively(`aws-sts ${role}`, async (signal) => {
+    exclusively(`aws-sts ${role}`, async ({ signal, goOn }) => {
       over.throwIfAborted() // The next round has begun, and does all of this.
       const options = { abortSignal: AbortSignal.any([signal, over]) }
       const get = new sdk.GetRolePolicyCommand(names)
@@ -72,6 +72,7 @@ async function denyAll(
       if (denials === null) return standing
       const document = denialsDocument(denials)
       const put = new sdk.PutRolePolicyCommand({ ...names, PolicyDocument: document })
+      goOn()
       await client.send(put, options)
       return denials
     }),
