@@ -43,6 +43,7 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
   FP11: [
     { by: reaper, statement: /^lease_claim_due$/, when: 'after', finds: true },
     { by: reaper, statement: /^lease_claim_urgent$/, when: 'after', finds: true },
+    { by: reaper, statement: /^lease_claim_stopped$/, when: 'after', finds: true },
   ],
   FP12: [{ by: revoking, statement: /^(alter|drop) role/, when: 'sent' }],
   FP13: [{ by: revoking, statement: /^drop role/, when: 'after' }],

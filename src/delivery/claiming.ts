@@ -19,8 +19,7 @@ export interface Claiming {
   /** Names this claim; a write later is conditional on it. */
   readonly claim: string
   readonly limit: number
-  /** Only what was stopped, has been tried, or was left by a crash. */
-  readonly isUrgent?: boolean
+  readonly which?: keyof typeof WHICH
   /** In place of the database's time, for tests. */
   readonly now?: Date | undefined
 }
@@ -28,11 +27,17 @@ export interface Claiming {
 /** Of a lease `l`, at `time.now`. When it is due is a column: what is alive and not due costs nothing. */
 const DUE = `l.tenant = $1 and l.due_at <= now and coalesce(l.claimed_until, '-infinity') < now`
 
-const DUE_OR_URGENT = {
-  due: { name: 'lease_claim_due', which: '' },
+const WHICH = {
+  due: { name: 'lease_claim_due', condition: '' },
+  /** Only what was stopped, has been tried, or was left by a crash. */
   urgent: {
     name: 'lease_claim_urgent',
-    which: `and (l.next_try_at is not null or l.state = 'minting')`,
+    condition: `and (l.next_try_at is not null or l.state = 'minting')`,
+  },
+  /** Only what was stopped and never tried. */
+  stopped: {
+    name: 'lease_claim_stopped',
+    condition: `and l.next_try_at is not null and l.state = 'active'`,
   },
 } as const
 
@@ -94,9 +99,9 @@ export async function targetsDue(
  */
 export async function claimDue(
   pool: Pick<Pool, 'query'>,
-  { tenant, target, claim, limit, isUrgent = false, now }: Claiming,
+  { tenant, target, claim, limit, which = 'due', now }: Claiming,
 ): Promise<Claimed[]> {
-  const { name, which } = DUE_OR_URGENT[isUrgent ? 'urgent' : 'due']
+  const { name, condition } = WHICH[which]
   const rows = await ask<ClaimedRow>(pool, {
     name,
     text: `with time as materialized (select coalesce($4, clock_timestamp()) as now),
@@ -106,7 +111,7 @@ export async function claimDue(
         left join lateral (
           select stopped.revocation, stopped.kind from ${STOPS} order by stopped.epoch limit 1
         ) s on true
-        where ${DUE} and l.target = $5 ${which}
+        where ${DUE} and l.target = $5 ${condition}
         order by l.due_at limit $3
         for update of l skip locked
       )

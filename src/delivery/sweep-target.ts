@@ -7,7 +7,7 @@ import type { Meter } from '../domain/meter.ts'
 import type { Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import { bySystem } from '../domain/request.ts'
-import { type Claimed, claimDue, countDue } from './claiming.ts'
+import { type Claimed, claimDue, type Claiming, countDue } from './claiming.ts'
 import { NotYet, PartlyRevoked, Silent } from './connector.ts'
 import { isTimeout, within } from './deadline.ts'
 import { conclude, type Ending, FINAL, putOff } from './endings.ts'
@@ -50,8 +50,10 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
   const { connector, endsAtOnce = LANES } = options.targets.get(target) ?? {}
   const isAtTarget = connector?.isAtTarget ?? true
   const lanes = isAtTarget ? Math.min(LANES, endsAtOnce) : LANES_OF_RECORD
-  const claimSome = (claim: string, limit: number, isUrgent = false) =>
-    claimDue(pool, { tenant, target, claim, limit, isUrgent, now })
+  const claimSome = (claim: string, limit: number, which: Claiming['which'] = 'due') =>
+    claimDue(pool, { tenant, target, claim, limit, which, now })
+  const endAll = (due: readonly Claimed[]) =>
+    Promise.all(due.map((lease) => endOne(options, lease, now)))
   const pace = createPace(() => countDue(pool, { tenant, target, now }))
   let ended = 0
   while (!signal.aborted) {
@@ -62,16 +64,19 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
     claims.add(claim)
     try {
       const looksAhead = isFlood && room === lanes
-      const urgent = looksAhead ? await claimSome(claim, Math.max(1, room - few), true) : []
+      const urgent = looksAhead ? await claimSome(claim, Math.max(1, room - few), 'urgent') : []
       const others = await claimSome(claim, few)
       const due = [...urgent, ...others]
-      const outcomes = await Promise.all(due.map((lease) => endOne(options, lease, now)))
+      const outcomes = await endAll(due)
+      // What is due again for having been refused is due before whatever is stopped later.
+      if (others.length === few && isRefusal(outcomes))
+        outcomes.push(...(await endAll(await claimSome(claim, room, 'stopped'))))
       ended += outcomes.filter((outcome) => outcome === 'ended').length
       const isAnswered = outcomes.some((outcome) => outcome !== 'silent')
       if (due.length > 0) resting.note(target, isAnswered, elapsed())
       // A target that refuses all of a round is left until the next look, whatever else is due there.
-      if (others.length < few || outcomes.every((outcome) => outcome === 'refused')) break
-      await pace.after({ tried: due.length, isUrgent: urgent.length > 0, signal })
+      if (others.length < few || isRefusal(outcomes)) break
+      await pace.after({ tried: outcomes.length, isUrgent: urgent.length > 0, signal })
     } finally {
       claims.delete(claim)
     }
@@ -81,6 +86,8 @@ export async function sweepTarget(options: SweepOptions, sweep: Sweep): Promise<
 
 /** `silent`: its target, or our own record, did not answer; whoever says no has answered. */
 type Outcome = 'ended' | 'put off' | 'refused' | 'silent'
+
+const isRefusal = (outcomes: readonly Outcome[]) => outcomes.every((one) => one === 'refused')
 
 /** First at its target, outside any transaction; then on record. Whoever lost the claim writes nothing. */
 async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<Outcome> {
