@@ -41,39 +41,53 @@ export class WorkerFailed extends Error {
 /**
  * Resolves when all are ready. The first starts alone: what keeps it from starting would keep them all.
  *
- * @throws WorkerFailed when one does not start; those that did are ended
+ * From when it is ready each is kept: it ends, and another takes its place, however often that is tried.
+ *
+ * @throws WorkerFailed when one does not start, Error when none can be made; those that did are ended
  */
 export async function startWorkers({ count, env, say }: CrewOptions): Promise<Crew> {
   const crew = new Map<number, Worker>()
   const delays = new Map<number, NodeJS.Timeout>()
   let isStopping = false
 
-  async function launch(slot: number): Promise<void> {
+  function launch(slot: number): Worker {
     const worker = cluster.fork(env)
-    crew.set(slot, worker)
+    if (isProcess(worker)) crew.set(slot, worker)
     worker.on('error', () => undefined) // Said to one that is gone; its end is seen by its exit.
     worker.on('message', (message: unknown) => {
       if (isFromWorker(message)) attend(worker, message, crew)
     })
-    await readyOrGone(worker)
+    return worker
+  }
+
+  async function start(slot: number): Promise<void> {
+    // Not when all are ready: it may end before the others are.
+    keep(slot, await readyOrGone(launch(slot)))
   }
 
   /** Sooner or later: one that dies again and again is replaced ever more slowly. */
   function keep(slot: number, worker: Worker, failures = 0): void {
     const since = performance.now()
-    worker.once('exit', (code, signal) => {
-      if (isStopping) return
+    worker.once('exit', (code: number, signal: string | null) => {
       const failed = performance.now() - since < STEADY_MS ? failures + 1 : 0
-      const ms = failed === 0 ? 0 : Math.min(BACK_OFF_MS.most, BACK_OFF_MS.first * 2 ** failed)
-      const told = signal === '' ? String(code) : signal
-      say(`worker     ${String(slot)} ended (${told}), another takes its place`)
-      const replace = () => {
-        launch(slot).catch(() => undefined) // Its end is told, and seen to, as any other.
-        const next = crew.get(slot)
-        if (next !== undefined) keep(slot, next, failed)
-      }
-      delays.set(slot, setTimeout(replace, ms))
+      replace(slot, failed, `ended (${signal ?? String(code)}), another takes its place`)
     })
+    whenNeverRun(worker, (error) => {
+      replace(slot, failures + 1, `was not started (${String(error)}), it is tried again`)
+    })
+  }
+
+  function replace(slot: number, failures: number, why: string): void {
+    if (isStopping) return
+    say(`worker     ${String(slot)} ${why}`)
+    const another = () => {
+      try {
+        keep(slot, launch(slot), failures)
+      } catch (error) {
+        replace(slot, failures + 1, `was not started (${String(error)}), it is tried again`)
+      }
+    }
+    delays.set(slot, setTimeout(another, backOffMs(failures)))
   }
 
   async function stop(): Promise<void> {
@@ -83,13 +97,12 @@ export async function startWorkers({ count, env, say }: CrewOptions): Promise<Cr
   }
 
   try {
-    await launch(1)
-    await Promise.all(Array.from({ length: count - 1 }, (_, at) => launch(at + 2)))
+    await start(1)
+    await Promise.all(Array.from({ length: count - 1 }, (_, at) => start(at + 2)))
   } catch (error) {
     await stop()
     throw error
   }
-  for (const [slot, worker] of crew) keep(slot, worker)
   return { stop }
 }
 
@@ -113,19 +126,27 @@ export async function refuseTooManyWorkers(url: Secret, count: number): Promise<
   }
 }
 
-/** @throws WorkerFailed */
-function readyOrGone(worker: Worker): Promise<void> {
+/** @throws WorkerFailed; Error where it never was a process */
+function readyOrGone(worker: Worker): Promise<Worker> {
   return new Promise((resolve, reject) => {
-    const gone = (code: number | null) => {
+    worker.once('exit', (code) => {
       reject(new WorkerFailed(code))
-    }
-    worker.once('exit', gone)
+    })
+    whenNeverRun(worker, reject)
     worker.on('message', (message: unknown) => {
-      if (!isFromWorker(message) || message.procura !== 'ready') return
-      worker.off('exit', gone)
-      resolve()
+      if (isFromWorker(message) && message.procura === 'ready') resolve(worker)
     })
   })
+}
+
+const backOffMs = (failures: number) =>
+  failures === 0 ? 0 : Math.min(BACK_OFF_MS.most, BACK_OFF_MS.first * 2 ** failures)
+
+const isProcess = (worker: Worker) => worker.process.pid !== undefined
+
+/** Where there is no room for a process, that may be told by an error, which no exit follows. */
+function whenNeverRun(worker: Worker, tell: (error: Error) => void): void {
+  if (!isProcess(worker)) worker.once('error', tell)
 }
 
 function attend(worker: Worker, message: FromWorker, crew: ReadonlyMap<number, Worker>): void {
