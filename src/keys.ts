@@ -1,6 +1,15 @@
 /** The key folder: what this broker signs with, makes nonces with and seals with. Nothing here prints. */
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JsonObject } from './domain/json.ts'
 import type { KeySet, PublicKeySet } from './domain/jws.ts'
@@ -94,7 +103,7 @@ export async function loadDeliverySeal(dir: string, options: LoadOptions): Promi
 
 /**
  * Puts a new key before those in `seal.key`: from now on it seals, and the others open. The file is the
- * old one or the new one, and on disk when this returns.
+ * old one or the new one, for the same owner and group, and on disk when this returns.
  *
  * @throws KeyError also when another rotation is under way, or was killed before it had an effect
  */
@@ -109,8 +118,7 @@ export async function rotateSeal(dir: string): Promise<void> {
   try {
     const held = (await readKeyFile(path, () => undefined)).trim()
     readSealKey(new Secret(held))
-    await file.writeFile(`${newOctets()}${held}\n`)
-    await file.sync()
+    await writeInsteadOf(path, file, `${newOctets()}${held}\n`)
     await rename(next, path)
   } catch (error) {
     await unlink(next)
@@ -128,14 +136,10 @@ export async function rotateSeal(dir: string): Promise<void> {
  * What an earlier one left that was killed is overwritten: one at a time is for the caller to see to.
  */
 export async function stageKeyFile(path: string, text: string): Promise<() => Promise<void>> {
-  const { uid, gid, mode } = await stat(path)
   const next = `${path}.next`
   const file = await open(next, 'w', 0o600)
   try {
-    await file.writeFile(text)
-    await file.chown(uid, gid)
-    await file.chmod(mode & 0o777)
-    await file.sync()
+    await writeInsteadOf(path, file, text)
   } finally {
     await file.close()
   }
@@ -144,6 +148,15 @@ export async function stageKeyFile(path: string, text: string): Promise<() => Pr
     const folder = await open(join(path, '..'))
     await folder.sync().finally(() => folder.close())
   }
+}
+
+/** For the same owner, group and others as what is at the path, and on disk when it returns. */
+async function writeInsteadOf(path: string, file: FileHandle, text: string): Promise<void> {
+  const { uid, gid, mode } = await stat(path)
+  await file.writeFile(text)
+  await file.chown(uid, gid)
+  await file.chmod(mode & 0o777)
+  await file.sync()
 }
 
 /** The public half of a set, as a JWK Set to publish. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -32,6 +32,18 @@ describe('rotating the seal', () => {
     expect((await stat(join(dir, 'seal.key'))).mode & 0o777).toBe(0o600)
     expect(await readdir(dir)).not.toContain('seal.key.next')
     expect((await loadSeal(dir)).reveal().split('\n')).toHaveLength(3)
+  })
+
+  it('leaves the file to whom it belonged, and to whoever could read it', async () => {
+    const path = join(await aFolder(), 'seal.key')
+    // Only root gives a file away.
+    const [uid, gid] =
+      process.getuid?.() === 0 ? [4711, 4712] : [process.getuid?.(), process.getgid?.()]
+    await chown(path, uid ?? -1, gid ?? -1)
+    await chmod(path, 0o640)
+    await rotateSeal(join(path, '..'))
+    const after = await stat(path)
+    expect([after.uid, after.gid, after.mode & 0o777]).toEqual([uid, gid, 0o640])
   })
 
   it('loses no key when several do it at once: one does, or one after another', async () => {
