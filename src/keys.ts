@@ -7,6 +7,7 @@ import {
   open,
   readFile,
   rename,
+  rm,
   stat,
   unlink,
 } from 'node:fs/promises'
@@ -130,23 +131,35 @@ export async function rotateSeal(dir: string): Promise<void> {
   await folder.sync().finally(() => folder.close())
 }
 
+export interface Staged {
+  /** Whoever reads finds the one file or the other, whole, and it is on disk when this has returned. */
+  putInPlace(): Promise<void>
+  /** Leaves nothing of what was not put in place. */
+  discard(): Promise<void>
+}
+
 /**
- * Writes what is to be in place of a key file, beside it and for its owner; what is returned puts it
- * there. Whoever reads finds the one or the other, whole, and it is on disk when that has returned.
- * What an earlier one left that was killed is overwritten: one at a time is for the caller to see to.
+ * Writes what is to be in place of a key file, beside it and for its owner. What an earlier one left
+ * that was killed is overwritten: one at a time is for the caller to see to.
  */
-export async function stageKeyFile(path: string, text: string): Promise<() => Promise<void>> {
+export async function stageKeyFile(path: string, text: string): Promise<Staged> {
   const next = `${path}.next`
   const file = await open(next, 'w', 0o600)
   try {
     await writeInsteadOf(path, file, text)
+  } catch (error) {
+    await unlink(next)
+    throw error
   } finally {
     await file.close()
   }
-  return async () => {
-    await rename(next, path)
-    const folder = await open(join(path, '..'))
-    await folder.sync().finally(() => folder.close())
+  return {
+    async putInPlace() {
+      await rename(next, path)
+      const folder = await open(join(path, '..'))
+      await folder.sync().finally(() => folder.close())
+    },
+    discard: () => rm(next, { force: true }),
   }
 }
 

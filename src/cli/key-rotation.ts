@@ -24,6 +24,9 @@ import { CommandError, EXIT } from './exit.ts'
 type At = Pick<WithDatabase, 'databaseUrl' | 'tenant' | 'keysDir' | 'signerToken'>
 export type Place = 'file' | 'token'
 
+/** Brokers look every two seconds (docs/rotation.md), and then they read it. */
+const READ_MS = 3000
+
 /** Apart from the locks of the log, its signer, the migrations and targets. */
 const LOCK = 6971
 
@@ -38,23 +41,26 @@ export interface Announced {
  * old one or the new one, and what was recorded and did not come about is recorded again by the next.
  *
  * @param how `to`: where it is made; left out, where the last one is
- * @throws KeyError when the file is not one of private keys, or has to have all of its own; TokenProblem
+ * @throws KeyError when the file is not one of private keys, or has to have all of its own; TokenProblem;
+ *   CommandError when it took so long that brokers might not have read the key when it is to sign
  */
 export async function rotateSet(
   at: At,
   name: SetName,
   { seconds, to }: { readonly seconds: number; readonly to?: Place | undefined },
 ): Promise<Announced> {
-  return await changing(at, async (pool, now) => {
+  return await changing(at, async (held) => {
     const path = join(at.keysDir, `${name}.json`)
     const before = await readFile(path, 'utf8')
     readSet(before, name)
     const place = to ?? (isLastInToken(before, name) ? 'token' : 'file')
     const made = place === 'token' ? await inToken(at, name) : undefined
-    const signsFrom = new Date(now.getTime() + seconds * 1000)
-    const { text, ...announced } = withNewKey(before, name, signsFrom, made)
-    await change({ ...at, pool, name, path, before, text }, [announced.kid], 'rotated')
-    return { ...announced, place }
+    // By now: to make one in a token may take a minute.
+    const wanted = new Date((await held.now()).getTime() + seconds * 1000)
+    const { text, kid, signsFrom } = withNewKey(before, name, wanted, made)
+    const what = { tenant: at.tenant, kids: [kid], reasonCode: 'rotated', signsFrom }
+    await change(held, { ...what, name, path, before, text })
+    return { kid, signsFrom, place }
   })
 }
 
@@ -74,33 +80,43 @@ export interface Pruned {
 
 /** Takes out of a set what ended. @throws KeyError */
 export async function pruneSet(at: At, name: SetName): Promise<Pruned> {
-  return await changing(at, async (pool, now) => {
+  return await changing(at, async (held) => {
     const path = join(at.keysDir, `${name}.json`)
     const before = await readFile(path, 'utf8')
-    const { text, gone, left } = withoutEnded(before, name, now)
-    if (gone.length > 0) await change({ ...at, pool, name, path, before, text }, gone, 'retired')
+    const { text, gone, left } = withoutEnded(before, name, await held.now())
+    const what = { tenant: at.tenant, kids: gone, reasonCode: 'retired', signsFrom: null }
+    if (gone.length > 0) await change(held, { ...what, name, path, before, text })
     return { gone, left }
   })
 }
 
 /** Of each key of a set, what it is for now, by the clock of the database. @throws KeyError */
 export async function statesIn(at: At, name: SetName): Promise<KeyState[]> {
-  return await changing(at, async (_pool, now) =>
-    statesOf(await readFile(join(at.keysDir, `${name}.json`), 'utf8'), name, now),
+  return await changing(at, async ({ now }) =>
+    statesOf(await readFile(join(at.keysDir, `${name}.json`), 'utf8'), name, await now()),
   )
 }
 
+interface Held {
+  readonly pool: Pool
+  /** The database's time, asked on the connection that has the lock. */
+  readonly now: () => Promise<Date>
+}
+
 /** One at a time, over everybody who has this database; whoever is killed gives way. */
-async function changing<T>(at: At, work: (pool: Pool, now: Date) => Promise<T>): Promise<T> {
+async function changing<T>(at: At, work: (held: Held) => Promise<T>): Promise<T> {
   const pool = poolFor(at, 'procura_front')
   try {
     const holder = await pool.connect()
-    try {
-      await holder.query('select pg_advisory_lock($1, hashtext($2))', [LOCK, at.tenant])
+    const now = async () => {
       const { rows } = await holder.query<{ now: Date }>('select clock_timestamp() as now')
       const [row] = rows
       if (row === undefined) throw new Error('the database did not tell its time')
-      return await work(pool, row.now)
+      return row.now
+    }
+    try {
+      await holder.query('select pg_advisory_lock($1, hashtext($2))', [LOCK, at.tenant])
+      return await work({ pool, now })
     } finally {
       holder.release(true)
     }
@@ -111,19 +127,38 @@ async function changing<T>(at: At, work: (pool: Pool, now: Date) => Promise<T>):
 
 interface Change {
   readonly tenant: string
-  readonly pool: Pool
   readonly name: SetName
   readonly path: string
   readonly before: string
   readonly text: string
+  readonly kids: readonly string[]
+  readonly reasonCode: string
+  /** Of the new key, if there is one: brokers have to have read it by then. */
+  readonly signsFrom: Date | null
 }
 
-async function change(
-  { tenant, pool, name, path, before, text }: Change,
-  kids: readonly string[],
-  reasonCode: string,
+/** On record first. What is not put in place then leaves the file as it was, and nothing beside it. */
+async function change({ pool, now }: Held, it: Change): Promise<void> {
+  const staged = await stageKeyFile(it.path, it.text)
+  try {
+    await record(pool, it)
+    const asked = await now()
+    if (it.signsFrom !== null && it.signsFrom.getTime() - asked.getTime() < READ_MS) {
+      throw new CommandError(
+        `that took too long: the new key would sign before every broker has read it. ${it.name}.json ` +
+          'is as it was; run it again, with a longer --in',
+      )
+    }
+    await staged.putInPlace()
+  } finally {
+    await staged.discard()
+  }
+}
+
+async function record(
+  pool: Pool,
+  { tenant, name, before, text, kids, reasonCode }: Change,
 ): Promise<void> {
-  const putInPlace = await stageKeyFile(path, text)
   const log = createLog({
     ...{ tenant, pool, door: 'append_registered', sealer: NOTHING_TO_SEAL },
   })
@@ -135,7 +170,6 @@ async function change(
     }))
     return Promise.resolve({ entries, value: null, answer: null })
   })
-  await putInPlace()
 }
 
 /** Of what is published of a set, in the order of its file. */

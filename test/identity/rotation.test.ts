@@ -107,9 +107,7 @@ describe('a broker that runs', () => {
     const [before, [{ kid }]] = [await sign(), keys.credentials]
     const path = join(dir, 'credentials.json')
     const { text, kid: next } = withNewKey(await readFile(path, 'utf8'), 'credentials', at(10))
-    await (
-      await stageKeyFile(path, text)
-    )()
+    await (await stageKeyFile(path, text)).putInPlace()
 
     await renew(at(0))
     expect(keys.credentials.map((key) => key.kid)).toEqual([kid, next])
@@ -132,14 +130,10 @@ describe('a broker that runs', () => {
     const own = await readFile(join(out, 'cdp', 'credentials.json'), 'utf8')
     const { text, kid: next } = withNewKey(own, 'credentials', at(10))
     const half = JSON.stringify(publicJwks(readSet(text, 'credentials')))
-    await (
-      await stageKeyFile(join(out, 'pdp', 'credentials.json'), half)
-    )()
+    await (await stageKeyFile(join(out, 'pdp', 'credentials.json'), half)).putInPlace()
     await renew(at(0))
     expect(keys.credentials.map((key) => key.kid)).toEqual([kid, next])
-    await (
-      await stageKeyFile(join(out, 'pdp', 'credentials.json'), text)
-    )()
+    await (await stageKeyFile(join(out, 'pdp', 'credentials.json'), text)).putInPlace()
     await expect(renew(at(0))).rejects.toThrow('private')
   })
 
@@ -162,9 +156,9 @@ describe('a broker that runs', () => {
     const path = join(dir, 'sessions.json')
     const before = await readFile(path, 'utf8')
     await writeFile(`${path}.next`, 'half')
-    const putInPlace = await stageKeyFile(path, newSetText('sessions'))
+    const staged = await stageKeyFile(path, newSetText('sessions'))
     expect(await readFile(path, 'utf8')).toBe(before)
-    await putInPlace()
+    await staged.putInPlace()
     expect(await readFile(path, 'utf8')).not.toBe(before)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect(await readdir(dir)).not.toContain('sessions.json.next')

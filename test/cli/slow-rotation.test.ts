@@ -1,0 +1,70 @@
+/** A rotation that is held up where it is put on record, as by a log that others write to. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it, vi } from 'vitest'
+import { rotateSet } from '../../src/cli/key-rotation.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { readSet } from '../../src/key-files.ts'
+import { createKeys } from '../../src/keys.ts'
+import { freshDatabase } from '../pg/database.ts'
+import { aFolder } from './run.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+/** The turn of the log. */
+const TURN = 6962
+const SECONDS = 4
+
+async function aPlace() {
+  const { url, query, pool } = await freshDatabase()
+  const dir = aFolder()
+  await createKeys(dir)
+  const at = { databaseUrl: new Secret(url), tenant: 'main', keysDir: dir, signerToken: null }
+  const path = join(dir, 'sessions.json')
+  const holders = (lock: number, isGranted: boolean) =>
+    query<{ pid: number }>(
+      `select pid from pg_locks where locktype = 'advisory' and classid = $1 and granted = $2
+         and database = (select oid from pg_database where datname = current_database())`,
+      [lock, isGranted],
+    )
+  /** Nobody records anything until what is returned is called. */
+  async function holdUp() {
+    const client = await pool('procura_owner', 1).connect()
+    await client.query("begin; select pg_advisory_xact_lock(6962, hashtext('main'))")
+    return async () => {
+      await client.query('commit')
+      client.release()
+    }
+  }
+  return {
+    ...{ query, holders, holdUp, path },
+    rotate: (seconds: number) => rotateSet(at, 'sessions', { seconds }),
+    waiting: (many: number) => expect.poll(() => holders(TURN, false)).toHaveLength(many),
+    text: () => readFileSync(path, 'utf8'),
+    kids: () => readSet(readFileSync(path, 'utf8'), 'sessions').map(({ kid }) => kid),
+    beside: () => readdirSync(dir).filter((file) => file.includes('next')),
+  }
+}
+
+it('a key that would sign before every broker has read it is not put in place', async () => {
+  const { rotate, holdUp, waiting, query, text, kids, beside } = await aPlace()
+  const before = text()
+  const goOn = await holdUp()
+  const rotating = rotate(SECONDS).catch(String)
+  await waiting(1)
+  const [{ latest }] = (await query(
+    `select to_timestamp(ceil(extract(epoch from clock_timestamp())) + $1 - 3) as latest`,
+    [SECONDS],
+  )) as [{ latest: Date }]
+  const isLate = async () => {
+    const [row] = await query('select clock_timestamp() > $1 as late', [latest])
+    return row?.['late']
+  }
+  await expect.poll(isLate).toBe(true)
+  await goOn()
+  expect(await rotating).toContain('would sign before every broker has read it')
+  expect(text()).toBe(before)
+  expect(beside()).toEqual([])
+
+  const { kid } = await rotate(SECONDS)
+  expect(kids()).toContain(kid)
+})
