@@ -5,13 +5,14 @@ import {
   link,
   mkdir,
   open,
+  readdir,
   readFile,
   rename,
   rm,
   stat,
   unlink,
 } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { JsonObject } from './domain/json.ts'
 import type { KeySet, PublicKeySet } from './domain/jws.ts'
 import { Secret } from './domain/secret.ts'
@@ -132,34 +133,58 @@ export async function rotateSeal(dir: string): Promise<void> {
 }
 
 export interface Staged {
-  /** Whoever reads finds the one file or the other, whole, and it is on disk when this has returned. */
+  /**
+   * Whoever reads finds the one file or the other, whole, and it is on disk when this has returned.
+   *
+   * @throws KeyError where the file is another by now, or somebody else has staged one since
+   */
   putInPlace(): Promise<void>
   /** Leaves nothing of what was not put in place. */
   discard(): Promise<void>
 }
 
 /**
- * Writes what is to be in place of a key file, beside it and for its owner. What an earlier one left
- * that was killed is overwritten: one at a time is for the caller to see to.
+ * Writes what is to be in place of a key file, beside it and for its owner. Of several at once one at
+ * most can be put in place: each takes away what others have staged, or were killed over.
+ *
+ * @param before what the file says, and still has to say then
  */
-export async function stageKeyFile(path: string, text: string): Promise<Staged> {
-  const next = `${path}.next`
-  const file = await open(next, 'w', 0o600)
+export async function stageKeyFile(path: string, before: string, text: string): Promise<Staged> {
+  const next = `${path}.${randomBytes(6).toString('hex')}.next`
+  const discard = () => rm(next, { force: true })
+  const file = await open(next, 'wx', 0o600)
   try {
     await writeInsteadOf(path, file, text)
+    await discardOthers(path, next)
   } catch (error) {
-    await unlink(next)
+    await discard()
     throw error
   } finally {
     await file.close()
   }
   return {
     async putInPlace() {
-      await rename(next, path)
-      const folder = await open(join(path, '..'))
+      if ((await readFile(path, 'utf8')) !== before) throw changedMeanwhile(path)
+      await rename(next, path).catch((error: unknown) => {
+        throw codeOf(error) === 'ENOENT' ? changedMeanwhile(path) : error
+      })
+      const folder = await open(dirname(path))
       await folder.sync().finally(() => folder.close())
     },
-    discard: () => rm(next, { force: true }),
+    discard,
+  }
+}
+
+const changedMeanwhile = (path: string) =>
+  new KeyError(
+    `${path} was changed by somebody else meanwhile, and is as they left it: run it again`,
+  )
+
+async function discardOthers(path: string, own: string): Promise<void> {
+  const isStaged = (name: string) =>
+    name.startsWith(`${basename(path)}.`) && name.endsWith('.next') && name !== basename(own)
+  for (const name of (await readdir(dirname(path))).filter(isStaged)) {
+    await rm(join(dirname(path), name), { force: true })
   }
 }
 

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
+import { isOutage } from '../db/outage.ts'
 import { digestOf } from '../domain/digest.ts'
 import { newId } from '../domain/ids.ts'
 import { bySystem } from '../domain/request.ts'
@@ -137,12 +138,17 @@ interface Change {
   readonly signsFrom: Date | null
 }
 
-/** On record first. What is not put in place then leaves the file as it was, and nothing beside it. */
+/** On record first, and then only if nobody else had a turn meanwhile. What is not put in place then leaves the file as it was, and nothing beside it. */
 async function change({ pool, now }: Held, it: Change): Promise<void> {
-  const staged = await stageKeyFile(it.path, it.text)
+  const staged = await stageKeyFile(it.path, it.before, it.text)
   try {
     await record(pool, it)
-    const asked = await now()
+    const asked = await now().catch((cause: unknown) => {
+      if (!isOutage(cause)) throw cause
+      throw new CommandError(
+        `the database was lost, and with it the lock: ${it.name}.json is left as it is; run it again`,
+      )
+    })
     if (it.signsFrom !== null && it.signsFrom.getTime() - asked.getTime() < READ_MS) {
       throw new CommandError(
         `that took too long: the new key would sign before every broker has read it. ${it.name}.json ` +

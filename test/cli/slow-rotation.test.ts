@@ -10,8 +10,8 @@ import { freshDatabase } from '../pg/database.ts'
 import { aFolder } from './run.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-/** The turn of the log. */
-const TURN = 6962
+/** The turn of the log, and the one that rotations have. */
+const [TURN, ROTATING] = [6962, 6971]
 const SECONDS = 4
 
 async function aPlace() {
@@ -67,4 +67,21 @@ it('a key that would sign before every broker has read it is not put in place', 
 
   const { kid } = await rotate(SECONDS)
   expect(kids()).toContain(kid)
+})
+
+it('of two of which the first lost its lock and went on, one is told, and the file has every other key', async () => {
+  const { rotate, holdUp, waiting, query, holders, kids, beside } = await aPlace()
+  const goOn = await holdUp()
+  const first = rotate(600).catch(String)
+  await waiting(1)
+  const [{ pid }] = (await holders(ROTATING, true)) as [{ pid: number }]
+  await query('select pg_terminate_backend($1)', [pid])
+  const second = rotate(600)
+  await waiting(2)
+  await goOn()
+  expect(await first).toContain('the database was lost, and with it the lock')
+  const { kid } = await second
+  expect(kids()).toHaveLength(2)
+  expect(kids()).toContain(kid)
+  expect(beside()).toEqual([])
 })

@@ -6,7 +6,7 @@ import { parseTrusted } from '../../src/domain/json.ts'
 import { readToken, signToken } from '../../src/domain/jws.ts'
 import { readSet } from '../../src/key-files.ts'
 import { renewing } from '../../src/key-renewal.ts'
-import { createKeys, loadKeys, publicJwks, stageKeyFile } from '../../src/keys.ts'
+import { createKeys, loadKeys, publicJwks, type Staged, stageKeyFile } from '../../src/keys.ts'
 import { loadPdpKeys, splitKeys } from '../../src/side-keys.ts'
 import { newSetText, statesOf, withNewKey, withoutEnded } from '../../src/rotation.ts'
 
@@ -106,8 +106,9 @@ describe('a broker that runs', () => {
     const sign = () => signToken('credential', { aud: 'x', iat: T, exp: T + 3600 }, signer)
     const [before, [{ kid }]] = [await sign(), keys.credentials]
     const path = join(dir, 'credentials.json')
-    const { text, kid: next } = withNewKey(await readFile(path, 'utf8'), 'credentials', at(10))
-    await (await stageKeyFile(path, text)).putInPlace()
+    const file = await readFile(path, 'utf8')
+    const { text, kid: next } = withNewKey(file, 'credentials', at(10))
+    await (await stageKeyFile(path, file, text)).putInPlace()
 
     await renew(at(0))
     expect(keys.credentials.map((key) => key.kid)).toEqual([kid, next])
@@ -130,10 +131,11 @@ describe('a broker that runs', () => {
     const own = await readFile(join(out, 'cdp', 'credentials.json'), 'utf8')
     const { text, kid: next } = withNewKey(own, 'credentials', at(10))
     const half = JSON.stringify(publicJwks(readSet(text, 'credentials')))
-    await (await stageKeyFile(join(out, 'pdp', 'credentials.json'), half)).putInPlace()
+    const path = join(out, 'pdp', 'credentials.json')
+    await (await stageKeyFile(path, await readFile(path, 'utf8'), half)).putInPlace()
     await renew(at(0))
     expect(keys.credentials.map((key) => key.kid)).toEqual([kid, next])
-    await (await stageKeyFile(join(out, 'pdp', 'credentials.json'), text)).putInPlace()
+    await (await stageKeyFile(path, half, text)).putInPlace()
     await expect(renew(at(0))).rejects.toThrow('private')
   })
 
@@ -156,11 +158,42 @@ describe('a broker that runs', () => {
     const path = join(dir, 'sessions.json')
     const before = await readFile(path, 'utf8')
     await writeFile(`${path}.next`, 'half')
-    const staged = await stageKeyFile(path, newSetText('sessions'))
+    const staged = await stageKeyFile(path, before, newSetText('sessions'))
     expect(await readFile(path, 'utf8')).toBe(before)
     await staged.putInPlace()
     expect(await readFile(path, 'utf8')).not.toBe(before)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
-    expect(await readdir(dir)).not.toContain('sessions.json.next')
+    expect((await readdir(dir)).filter((name) => name.includes('next'))).toEqual([])
+  })
+
+  it('finds one file of several that were staged in turn or at once, and never one over another', async () => {
+    const dir = await aFolder()
+    const path = join(dir, 'sessions.json')
+    const texts = Array.from({ length: 8 }, () => newSetText('sessions'))
+    const inPlace = async (staged: readonly Staged[]) => {
+      const ends = await Promise.allSettled(staged.map((one) => one.putInPlace()))
+      for (const end of ends) {
+        if (end.status === 'rejected') expect(String(end.reason)).toContain('by somebody else')
+      }
+      return texts.filter((_, n) => ends[n]?.status === 'fulfilled')
+    }
+    let before = await readFile(path, 'utf8')
+    const inTurn: Staged[] = []
+    for (const text of texts) inTurn.push(await stageKeyFile(path, before, text))
+    expect(await inPlace(inTurn)).toEqual([texts.at(-1)])
+    before = await readFile(path, 'utf8')
+    const atOnce = await Promise.all(texts.map((text) => stageKeyFile(path, before, text)))
+    const [last = before, ...more] = await inPlace(atOnce)
+    expect(more).toEqual([])
+    expect(await readFile(path, 'utf8')).toBe(last)
+  })
+
+  it('finds what somebody wrote there while another was staged', async () => {
+    const path = join(await aFolder(), 'sessions.json')
+    const staged = await stageKeyFile(path, await readFile(path, 'utf8'), newSetText('sessions'))
+    const text = newSetText('sessions')
+    await writeFile(path, text)
+    await expect(staged.putInPlace()).rejects.toThrow('by somebody else')
+    expect(await readFile(path, 'utf8')).toBe(text)
   })
 })
