@@ -7,7 +7,7 @@ import { JwsError, readToken, type Signer } from '../domain/jws.ts'
 import type { Deciding } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Presented } from '../domain/request.ts'
-import { checkProof, type CheckedProof, refused } from './dpop.ts'
+import { checkProof, type CheckedProof, refused, useUp } from './dpop.ts'
 import type { Nonces } from './nonce.ts'
 import { credentialsIn, refusing } from './refusals.ts'
 import type { ReplayStore } from './replay.ts'
@@ -123,8 +123,4 @@ function createSessionReader(signer: Signer, clock: Clock): (token: string) => H
     known.set(digest, held)
     return held
   }
-}
-
-async function useUp(replay: ReplayStore, { jkt, jti, usableUntil }: CheckedProof): Promise<void> {
-  if (!(await replay.useUp(jkt, jti, usableUntil))) throw refused('replay')
 }

@@ -9,6 +9,7 @@ import { takeApart, type Unverified } from './compact.ts'
 import { normalised } from './htu.ts'
 import type { Nonces } from './nonce.ts'
 import { type InstanceKey, membersOf, readInstanceKey } from './proof-key.ts'
+import type { ReplayStore } from './replay.ts'
 
 const MAX_BYTES = 4096
 const LIFE_SECONDS = 60
@@ -61,6 +62,22 @@ export function checkProof(header: string | null, expected: Expected): CheckedPr
   } catch (error) {
     throw error instanceof JwsError ? refused(error.message, error) : error
   }
+}
+
+/**
+ * The last check, which uses it up.
+ *
+ * @throws BrokerError `invalid_dpop_proof`: it was used before, or is too old by the database's clock
+ */
+export async function useUp(
+  replay: Pick<ReplayStore, 'useUp'>,
+  { jkt, jti, usableUntil }: CheckedProof,
+  usedBy: string | null = null,
+): Promise<void> {
+  const isFirst = await replay.useUp(jkt, jti, usableUntil, usedBy).catch((error: unknown) => {
+    throw error instanceof JwsError ? refused('iat', error) : error
+  })
+  if (!isFirst) throw refused('replay')
 }
 
 /** A proof that fails, for a reason that its maker may know: it is about their own request. */

@@ -1,7 +1,7 @@
 /** A DPoP proof that an agent showed a target, handed on to us for checking. */
 import type { Pool } from 'pg'
 import type { Clock } from '../domain/clock.ts'
-import { checkProof, refused } from './dpop.ts'
+import { checkProof, useUp } from './dpop.ts'
 import { createReplayStore } from './replay.ts'
 
 export interface ShownProof {
@@ -31,7 +31,6 @@ export function createShownProofs({ tenant, pool, clock }: Options) {
       // The target has the call's body; what it says of it is `args_hash`, which is compared.
       ...{ body: new Uint8Array(), isBodyBound: false, nonces: null, now: clock() },
     })
-    const { jti, usableUntil } = checked
-    if (!(await replay.useUp(checked.jkt, jti, usableUntil, usedBy))) throw refused('replay')
+    await useUp(replay, checked, usedBy)
   }
 }

@@ -2,8 +2,11 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { createHouseClock } from '../../src/clock.ts'
 import { createReplayStore } from '../../src/identity/replay.ts'
+import { createShownProofs } from '../../src/identity/shown-proof.ts'
 import { freshDatabase } from '../pg/database.ts'
+import { aHolder, proof } from './signing.ts'
 
 const soon = (seconds = 70) => new Date(Date.now() + seconds * 1000)
 
@@ -52,13 +55,58 @@ describe('what may be presented once', () => {
 
   it('[DPP-15] is remembered until no clock could accept a copy, and then forgotten', async () => {
     const { db, one } = await twoReplicas()
+    await one.useUp('jkt', 'long-over', soon())
+    await db.query(`update procura.used_proof set expires_at = expires_at - interval '190 seconds'`)
     await one.useUp('jkt', 'expired-just-now', soon(-1))
-    await one.useUp('jkt', 'long-over', soon(-120))
     await one.isBoundTo('hash', 'jkt', soon(-120))
     expect(await one.prune()).toBe(2)
     expect(await one.useUp('jkt', 'expired-just-now', soon())).toBe(false)
     expect(await one.useUp('jkt', 'long-over', soon())).toBe(true)
     expect(await db.query('select count(*)::int as n from procura.used_proof')).toEqual([{ n: 2 }])
+  })
+
+  it('is not taken where it is over by the clock of the database: it may be forgotten', async () => {
+    const { one } = await twoReplicas()
+    const [late, fresh, other] = await Promise.allSettled([
+      one.useUp('jkt', 'J', soon(-8)),
+      one.useUp('jkt', 'J', soon()),
+      one.useUp('jkt', 'K', soon(-3)),
+    ])
+    expect(late).toMatchObject({ status: 'rejected', reason: { message: 'expired' } })
+    expect([fresh, other]).toMatchObject([{ value: true }, { value: true }])
+    expect(await one.useUp('jkt', 'J', soon())).toBe(false)
+  })
+
+  it('is taken once where the clock of one broker stood still, and what was used is forgotten', async () => {
+    const { db, one } = await twoReplicas()
+    const pool = db.pool('procura_front')
+    const local = () => new Date()
+    const elapsed = { ms: 200_000 }
+    const house = await createHouseClock(pool, local, () => elapsed.ms)
+    const shown = createShownProofs({ tenant: 'main', pool, clock: house.now })
+    const holder = aHolder()
+    const about = { method: 'POST', url: 'https://shop.example/', token: 't' }
+    const show = (sent: string) =>
+      shown({
+        ...{ proof: sent, usedBy: null, jkt: holder.jkt },
+        htm: 'POST',
+        htu: about.url,
+        token: 't',
+      })
+    await show(proof(holder, { ...about, now: house.now() }))
+
+    elapsed.ms -= 131_000 // For so long its machine slept.
+    const claims = { jti: 'used-before' }
+    const used = proof(holder, { ...about, now: house.now() }, { claims })
+    await one.useUp(holder.jkt, claims.jti, soon())
+    await db.query(`update procura.used_proof set expires_at = expires_at - interval '131 seconds'`)
+    expect(await one.prune()).toBe(2)
+    const tooOld = { code: 'invalid_dpop_proof', shown: { reason: 'dpop_iat' } }
+    await expect(show(used)).rejects.toMatchObject(tooOld)
+
+    await house.check()
+    await expect(show(used)).rejects.toMatchObject(tooOld)
+    await show(proof(holder, { ...about, now: house.now() }))
   })
 
   it('[TOK-03] binds an assertion to the first key, however many come at once', async () => {
