@@ -1,5 +1,5 @@
 /** What may be presented once, or by one key only: shared by all replicas, kept across restarts. */
-import type { Pool, QueryConfig } from 'pg'
+import type { Pool, QueryConfig, QueryResultRow } from 'pg'
 import { eachOf } from '../db/each.ts'
 import { isOutage } from '../db/outage.ts'
 import { sha256 } from '../domain/digest.ts'
@@ -24,7 +24,11 @@ export interface ReplayStore {
    * @throws JwsError `expired` where that is over by the clock of the database
    */
   useUp(of: string, jti: string, until: Date, usedBy?: string | null): Promise<boolean>
-  /** Binds an assertion to the first key that it comes with; false for every other key. */
+  /**
+   * Binds an assertion to the first key that it comes with; false for every other key.
+   *
+   * @throws JwsError `expired` where it is over by the clock of the database, and bound to none
+   */
   isBoundTo(assertionHash: string, jkt: string, until: Date): Promise<boolean>
   /** Forgets what can no longer be presented. How many it was. */
   prune(): Promise<number>
@@ -33,8 +37,10 @@ export interface ReplayStore {
 /** Every method throws `unavailable('replay_store')` rather than guess. */
 export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool }): ReplayStore {
   const each = eachOf(pool, 'replay_store')
+  const ask = <Row extends QueryResultRow>(query: QueryConfig) =>
+    pool.query<Row>(query).catch(failed)
   /** How many rows it touched, or found. */
-  const count = async (query: QueryConfig) => (await pool.query(query).catch(failed)).rowCount
+  const count = async (query: QueryConfig) => (await ask(query)).rowCount
   const isOne = async (query: QueryConfig) => (await count(query)) === 1
 
   return {
@@ -57,17 +63,22 @@ export function createReplayStore({ tenant, pool }: { tenant: string; pool: Pool
     async isBoundTo(assertionHash, jkt, until) {
       const isFirst = await isOne({
         name: 'assertion_insert',
-        text: `insert into procura.assertion (tenant, hash, jkt, expires_at) values ($1, $2, $3, $4)
+        text: `insert into procura.assertion (tenant, hash, jkt, expires_at)
+               select $1, $2, $3, $4::timestamptz
+               where $4::timestamptz >= statement_timestamp() - interval '${String(LATE_SECONDS)} seconds'
                on conflict do nothing`,
         values: [tenant, assertionHash, jkt, until],
       })
       if (isFirst) return true
-      // Whoever came first has committed; the row never changes.
-      return await isOne({
+      // Whoever came first has committed; the row never changes. Where there is none it came too late.
+      const { rows } = await ask<{ jkt: string }>({
         name: 'assertion_find',
-        text: 'select 1 from procura.assertion where tenant = $1 and hash = $2 and jkt = $3',
-        values: [tenant, assertionHash, jkt],
+        text: 'select jkt from procura.assertion where tenant = $1 and hash = $2',
+        values: [tenant, assertionHash],
       })
+      const [bound] = rows
+      if (bound === undefined) throw new JwsError('expired')
+      return bound.jkt === jkt
     },
 
     async prune() {

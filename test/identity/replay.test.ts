@@ -56,9 +56,11 @@ describe('what may be presented once', () => {
   it('[DPP-15] is remembered until no clock could accept a copy, and then forgotten', async () => {
     const { db, one } = await twoReplicas()
     await one.useUp('jkt', 'long-over', soon())
-    await db.query(`update procura.used_proof set expires_at = expires_at - interval '190 seconds'`)
+    await one.isBoundTo('hash', 'jkt', soon())
+    for (const table of ['used_proof', 'assertion']) {
+      await db.query(`update procura.${table} set expires_at = expires_at - interval '190 seconds'`)
+    }
     await one.useUp('jkt', 'expired-just-now', soon(-1))
-    await one.isBoundTo('hash', 'jkt', soon(-120))
     expect(await one.prune()).toBe(2)
     expect(await one.useUp('jkt', 'expired-just-now', soon())).toBe(false)
     expect(await one.useUp('jkt', 'long-over', soon())).toBe(true)
@@ -118,6 +120,19 @@ describe('what may be presented once', () => {
     const winners = new Set(keys.filter((_, n) => bound[n]))
     expect(winners.size).toBe(1)
     expect(bound.filter(Boolean)).toHaveLength(5)
+  })
+
+  it('[TOK-03] binds no assertion that is over by the clock of the database: it may have been bound', async () => {
+    const { db, one, other } = await twoReplicas()
+    expect(await one.isBoundTo('hash', 'jkt', soon())).toBe(true)
+    await db.query(`update procura.assertion set expires_at = expires_at - interval '140 seconds'`)
+    expect(await one.prune()).toBe(1)
+    for (const store of [one, other]) {
+      await expect(store.isBoundTo('hash', 'thief', soon(-70))).rejects.toThrow('expired')
+    }
+    expect(await one.isBoundTo('another', 'jkt', soon(-3))).toBe(true)
+    expect(await other.isBoundTo('another', 'jkt', soon(-3))).toBe(true)
+    expect(await other.isBoundTo('another', 'thief', soon(-3))).toBe(false)
   })
 
   it('[DPP-25] is never accepted when the store cannot be asked', async () => {
