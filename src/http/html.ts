@@ -12,13 +12,20 @@ const CSP = [
 
 /** @param body HTML already; text goes through `text` first */
 export function sendPage(res: Response, title: string, body: string): void {
+  sendMade(res, madePage(title, body))
+}
+
+/** A page that is sent again and again: made once. */
+export function madePage(title: string, body: string): Buffer {
+  return Buffer.from(
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${text(title)}</title>` +
+      `<style>${STYLE}</style></head><body><h1>${text(title)}</h1>${body}</body></html>`,
+  )
+}
+
+export function sendMade(res: Response, page: Buffer): void {
   res.set('Content-Security-Policy', CSP).set('Cache-Control', 'public, max-age=300')
-  res
-    .type('html')
-    .send(
-      `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${text(title)}</title>` +
-        `<style>${STYLE}</style></head><body><h1>${text(title)}</h1>${body}</body></html>`,
-    )
+  res.type('html').send(page)
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

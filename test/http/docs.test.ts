@@ -23,6 +23,20 @@ describe('/docs', () => {
       expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'/)
     })
   })
+
+  it('costs what reading the contract costs once, however often browsers ask', async () => {
+    await serving(aFront(), async ({ call }) => {
+      const costOf = async (times: number) => {
+        const before = process.cpuUsage()
+        for (let n = 0; n < times; n += 1) await call('GET', '/docs', { headers: BROWSER })
+        const { user, system } = process.cpuUsage(before)
+        return user + system
+      }
+      await call('GET', '/docs/openapi.yaml')
+      const once = await costOf(1)
+      expect(await costOf(3)).toBeLessThan(once)
+    })
+  })
 })
 
 describe('/problems/{code}', () => {

@@ -4,20 +4,24 @@ import { parse } from 'yaml'
 import { isObject, type Json } from '../../domain/json.ts'
 import { BrokerError, PROBLEMS } from '../../domain/problems.ts'
 import type { PdpFront } from '../front.ts'
-import { sendPage, text } from '../html.ts'
+import { madePage, sendMade, sendPage, text } from '../html.ts'
 import { OAUTH_CODES } from '../oauth-codes.ts'
 import { serve } from '../serve.ts'
 
 export function docs(front: PdpFront): Router {
   const router = Router({ caseSensitive: true, strict: true })
   const at = { router, front, door: 'public' } as const
+  // Anybody may ask for them, as often as they like: neither is made anew for each.
+  const contract = Buffer.from(front.contract)
+  let contents: Buffer | null = null
   const yaml = (res: Response) => {
-    res.set('Cache-Control', 'public, max-age=300').type('text/yaml').send(front.contract)
+    res.set('Cache-Control', 'public, max-age=300').type('text/yaml').send(contract)
   }
   serve(at, '/docs', {
     get: (req, res) => {
-      if (req.accepts(['text/yaml', 'text/html']) === 'text/html') sendContents(front, res)
-      else yaml(res)
+      if (req.accepts(['text/yaml', 'text/html']) === 'text/html') {
+        sendMade(res, (contents ??= contentsOf(front.contract)))
+      } else yaml(res)
     },
   })
   serve(at, '/docs/openapi.yaml', {
@@ -29,13 +33,13 @@ export function docs(front: PdpFront): Router {
   return router
 }
 
-function sendContents({ contract }: PdpFront, res: Response): void {
+function contentsOf(contract: string): Buffer {
   const rows = operationsIn(parse(contract) as Json).map(
     ([method, path, summary]) =>
       `<tr><td>${text(method)} ${text(path)}</td><td>${text(summary)}</td></tr>`,
   )
   const link = '<p>All of it: <a href="/docs/openapi.yaml">openapi.yaml</a></p>'
-  sendPage(res, 'Procura: what it serves', `${link}<table>${rows.join('')}</table>`)
+  return madePage('Procura: what it serves', `${link}<table>${rows.join('')}</table>`)
 }
 
 function operationsIn(
