@@ -3,6 +3,8 @@ import type { Worker } from 'node:cluster'
 
 /** Who has not answered by then is left out, and so is seen to be missing. */
 const ANSWER_MS = 1000
+/** Anybody may ask, as often as they like: one gathering serves all who ask until so long after it. */
+const FRESH_MS = 1000
 
 export type FromWorker =
   | { readonly procura: 'ready' }
@@ -18,33 +20,63 @@ export function isFromWorker(message: unknown): message is FromWorker {
   return typeof message === 'object' && message !== null && 'procura' in message
 }
 
-let asked = 0
+type Asked = Pick<Worker, 'isConnected' | 'send'>
 
-/** Asks every worker for what it has counted. */
-export async function gather(crew: ReadonlyMap<number, Worker>): Promise<string> {
-  const id = (asked += 1)
-  const texts = await Promise.all(
-    [...crew].map(async ([slot, worker]) => ({ slot, text: await textOf(worker, id) })),
-  )
-  return merged(texts)
+export interface Gathering {
+  /** What every worker has counted. */
+  text(): Promise<string>
+  /** What one of them answered. */
+  take(worker: Asked, answer: { readonly id: number; readonly text: string }): void
 }
 
-function textOf(worker: Worker, id: number): Promise<string> {
-  if (!worker.isConnected()) return Promise.resolve('')
-  return new Promise((resolve) => {
-    const listen = (message: unknown) => {
-      if (!isFromWorker(message) || message.procura !== 'metrics' || message.id !== id) return
-      answer(message.text)
+/** @param elapsed a monotonic clock, in milliseconds */
+export function createGathering(
+  crew: ReadonlyMap<number, Asked>,
+  elapsed: () => number = () => performance.now(),
+): Gathering {
+  const waiting = new Map<Asked, (text: string) => void>()
+  let asked = 0
+  let until = -Infinity
+  let gathered = Promise.resolve('')
+
+  function textOf(worker: Asked): Promise<string> {
+    if (!worker.isConnected()) return Promise.resolve('')
+    return new Promise((resolve) => {
+      const answer = (text: string) => {
+        clearTimeout(late)
+        waiting.delete(worker)
+        resolve(text)
+      }
+      const late = setTimeout(answer, ANSWER_MS, '')
+      waiting.set(worker, answer)
+      worker.send({ procura: 'metrics wanted', id: asked } satisfies ToWorker)
+    })
+  }
+
+  async function gather(): Promise<string> {
+    asked += 1
+    try {
+      const texts = await Promise.all(
+        [...crew].map(async ([slot, worker]) => ({ slot, text: await textOf(worker) })),
+      )
+      return merged(texts)
+    } finally {
+      until = elapsed() + FRESH_MS
     }
-    const answer = (text: string) => {
-      clearTimeout(late)
-      worker.off('message', listen)
-      resolve(text)
-    }
-    const late = setTimeout(answer, ANSWER_MS, '')
-    worker.on('message', listen)
-    worker.send({ procura: 'metrics wanted', id } satisfies ToWorker)
-  })
+  }
+
+  return {
+    text() {
+      if (elapsed() >= until) {
+        until = Infinity
+        gathered = gather()
+      }
+      return gathered
+    },
+    take(worker, { id, text }) {
+      if (id === asked) waiting.get(worker)?.(text)
+    },
+  }
 }
 
 interface Exposed {

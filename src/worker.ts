@@ -56,10 +56,9 @@ export function joinCrew(): Membership {
     }),
     metrics(counted) {
       own = counted
-      return () => {
-        asked += 1
-        return wanted(asked)
-      }
+      // One question serves all who ask while it is under way.
+      let underWay: Promise<string> | null = null
+      return () => (underWay ??= wanted((asked += 1)).finally(() => (underWay = null)))
     },
     leave() {
       cluster.worker?.disconnect()

@@ -8,7 +8,7 @@ import { createPool } from './db/connect.ts'
 import type { Secret } from './domain/secret.ts'
 import { DRAIN_MS } from './listening.ts'
 import { CONNECTIONS_MAX } from './pools.ts'
-import { type FromWorker, gather, isFromWorker } from './worker-metrics.ts'
+import { createGathering, type FromWorker, type Gathering, isFromWorker } from './worker-metrics.ts'
 
 const BACK_OFF_MS = { first: 100, most: 30_000 }
 /** Who was ready for this long did not fail at the start. */
@@ -47,6 +47,7 @@ export class WorkerFailed extends Error {
  */
 export async function startWorkers({ count, env, say }: CrewOptions): Promise<Crew> {
   const crew = new Map<number, Worker>()
+  const gathering = createGathering(crew)
   const delays = new Map<number, NodeJS.Timeout>()
   let isStopping = false
 
@@ -55,7 +56,7 @@ export async function startWorkers({ count, env, say }: CrewOptions): Promise<Cr
     if (isProcess(worker)) crew.set(slot, worker)
     worker.on('error', () => undefined) // Said to one that is gone; its end is seen by its exit.
     worker.on('message', (message: unknown) => {
-      if (isFromWorker(message)) attend(worker, message, crew)
+      if (isFromWorker(message)) attend(worker, message, gathering)
     })
     return worker
   }
@@ -149,9 +150,10 @@ function whenNeverRun(worker: Worker, tell: (error: Error) => void): void {
   if (!isProcess(worker)) worker.once('error', tell)
 }
 
-function attend(worker: Worker, message: FromWorker, crew: ReadonlyMap<number, Worker>): void {
+function attend(worker: Worker, message: FromWorker, gathering: Gathering): void {
+  if (message.procura === 'metrics') gathering.take(worker, message)
   if (message.procura !== 'metrics wanted') return
-  gather(crew).then(
+  gathering.text().then(
     (text) => {
       if (worker.isConnected()) worker.send({ procura: 'metrics', id: message.id, text })
     },
