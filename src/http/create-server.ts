@@ -6,6 +6,7 @@ import {
   type Server,
   ServerResponse,
 } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import express, { type Express } from 'express'
 import { PROBLEMS, type ProblemCode } from '../domain/problems.ts'
@@ -46,7 +47,9 @@ export function createServer(
     ...{ headersTimeout: 7_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 },
     ...{ keepAliveTimeout: 65_000, insecureHTTPParser: false, joinDuplicateHeaders: false },
   }
-  const server = createHttpServer(options, app)
+  const server = createHttpServer(options)
+  endQueued(server)
+  server.on('request', app)
   // Node leaves out what is beyond; check-request.ts refuses well before that.
   server.maxHeadersCount = 1_000
   server.maxConnections = CONNECTIONS_MAX
@@ -59,6 +62,33 @@ export function createServer(
     tell(socket, 'method_not_allowed', issuer)
   })
   return server
+}
+
+/**
+ * Who sends a second request before the first is answered has its response wait, without a socket. Node
+ * does not close it when the connection breaks: nobody would learn that the answer reached nobody.
+ */
+function endQueued(server: Server): void {
+  const queues = new WeakMap<Socket, Set<ServerResponse>>()
+  server.on('connection', (socket) => {
+    const queue = new Set<ServerResponse>()
+    queues.set(socket, queue)
+    socket.once('close', () => {
+      for (const res of queue) closeUnsent(res)
+    })
+  })
+  server.on('request', (req, res) => {
+    const queue = queues.get(req.socket)
+    if (res.socket !== null || queue === undefined) return
+    queue.add(res)
+    res.once('close', () => queue.delete(res))
+  })
+}
+
+/** As Node's own `emitCloseNT`; `closed` reads what is set here. */
+function closeUnsent(res: ServerResponse): void {
+  Object.assign(res, { destroyed: true, _closed: true })
+  res.emit('close')
 }
 
 function limitConnections(server: Server, proxies: ReadonlySet<string>): void {
