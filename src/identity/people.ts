@@ -19,6 +19,7 @@ const PERSON: Kind = {
   types: [null, 'JWT', 'at+jwt'],
   audiences: 'among',
 }
+const DISPLAYED_MAX = 200
 const KEPT = 4000
 const KEPT_MS = 60_000
 
@@ -95,10 +96,15 @@ function personOf({ claims, settings }: Verified): Omit<Person, 'id'> {
   return {
     issuer: settings.issuer,
     subject: sub,
-    display: typeof name === 'string' ? name.replaceAll(/\p{C}/gu, '').slice(0, 200) : null,
+    display: typeof name === 'string' ? displayed(name) : null,
     roles: ROLES.filter((role) => settings.roles[role].some((value) => given.includes(value))),
     groups: texts(claims[settings.groups_claim]),
   }
+}
+
+/** By characters: half of one is no text, and could not go on record. */
+function displayed(name: string): string {
+  return [...name.replaceAll(/\p{C}/gu, '')].slice(0, DISPLAYED_MAX).join('')
 }
 
 function signedInAt({ claims }: ThirdParty): Date | null {

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { canonical } from '../../src/domain/json.ts'
+import { identityOf } from '../../src/domain/person.ts'
 import { requireRole } from '../../src/identity/people.ts'
 import { aHolder, jwt } from './signing.ts'
 import { aWorld, CI, ci, IDP, ISS, presented, refusalOf, shop, type World } from './world.ts'
@@ -33,6 +35,20 @@ describe('a person', () => {
       ['anna'],
     )
     expect(kept).toEqual({ roles: ['auditor'], groups: ['auditors'] })
+  })
+
+  it('may have any name: what is kept of a long one can go on record', async () => {
+    const long = '\u{1f600}'.repeat(300)
+    for (const [name, kept] of [
+      [long, '\u{1f600}'.repeat(200)],
+      [`x${long}`, `x${'\u{1f600}'.repeat(199)}`],
+      ['A\u202enna', 'Anna'],
+    ] as const) {
+      const { person } = await bearer(world.personToken('emoji', { name }))
+      expect(person.display).toBe(kept)
+      expect(canonical(identityOf(person))).toContain(kept)
+    }
+    expect(await said(world.personToken('emoji', { name: 'half \ud83d' }))).toMatch('invalid_token')
   })
 
   it('has one id when first seen many times at once', async () => {
