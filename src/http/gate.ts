@@ -1,17 +1,17 @@
 /** The gate that a request goes through when it is whole, before anybody works on it. */
 import type { RequestHandler } from 'express'
-import { callOf, type Door, presentsSession } from './call.ts'
+import { type Call, callOf, presentsSession } from './call.ts'
 import type { Gate, Gates } from './places.ts'
 
 /** Waits for a place, which is held until the call releases it, whether or not the caller stays. */
 export const passGate: RequestHandler = (req, res, next) => {
   const call = callOf(res)
-  const { gates, door } = call
+  const { gates } = call
   if (gates === null) {
     next()
     return
   }
-  const gate = gateFor(gates, door, presentsSession(req))
+  const gate = gateFor(gates, call, presentsSession(req))
   const giveUp = gate.ask(() => {
     let isHeld = true
     call.release = () => {
@@ -24,8 +24,9 @@ export const passGate: RequestHandler = (req, res, next) => {
 }
 
 /** Whoever only claims to be a person, or an agent, is refused at that gate and at no other. */
-function gateFor(gates: Gates, door: Door, isSession: boolean): Gate {
+function gateFor(gates: Gates, { door, face }: Call, isSession: boolean): Gate {
   if (door === 'public') return gates.public
-  const isPerson = door === 'person' || (door === 'either' && !isSession)
+  // What is posted to /oauth shows who calls in the form, and no person calls there.
+  const isPerson = door === 'person' || (door === 'either' && !isSession && face !== 'oauth')
   return isPerson ? gates.people : gates.agents
 }

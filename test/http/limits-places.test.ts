@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BrokerError } from '../../src/domain/problems.ts'
 import { createGate } from '../../src/http/places.ts'
 import type { Front } from '../../src/http/front.ts'
-import { type Answer, aFront, HEADERS, LIMITS, serving } from '../fakes/front.ts'
+import { type Answer, aFront, HEADERS, json as asJson, LIMITS, serving } from '../fakes/front.ts'
 import { head } from '../fakes/raw.ts'
 import { IDS } from '../fakes/settled.ts'
 
@@ -56,13 +56,22 @@ describe('a gate', () => {
   })
 })
 
-/** A front on which reading agents, or introspecting, takes until it is told to end. */
+/** A front on which reading agents or leases, or knowing who revokes, takes until it is told to end. */
 function held(concurrentMax: number) {
   let open = (): void => undefined
+  let entered = 0
   const gate = new Promise<void>((resolve) => (open = resolve))
   const front = aFront({ limits: { ...LIMITS, concurrentMax } })
   const slowly: Front = {
     ...front,
+    identity: {
+      ...front.identity,
+      client: async (form, presented) => {
+        entered += 1
+        await gate
+        return await front.identity.client(form, presented)
+      },
+    },
     agents: {
       ...front.agents,
       find: async (person, id) => {
@@ -80,6 +89,7 @@ function held(concurrentMax: number) {
   }
   return {
     front: slowly,
+    entered: () => entered,
     open: () => {
       open()
     },
@@ -121,6 +131,22 @@ describe('more at once than can be done', () => {
       open()
       expect((await Promise.all(kept)).map(({ status }) => status)).toEqual([200])
       expect(await waited()).toBe(200)
+    })
+  })
+
+  it('of those who revoke tokens does not keep an operator from freezing', async () => {
+    const { front, entered, open } = held(4)
+    await serving(front, async ({ call }) => {
+      const body = new URLSearchParams({ token: 'x', client_assertion: 'desk' })
+      const revoking = [1, 2].map(() => call('POST', '/oauth/revoke', { body }))
+      await expect.poll(entered).toBeGreaterThan(0)
+      const scope = { kind: 'tool', id: 'sql.query' }
+      const freeze = { scope, state: 'frozen', cause: 'withdrawn', reason: 'x' }
+      const frozen = await call('POST', '/v1/freeze', asJson(HEADERS.operator, freeze))
+      open()
+      const revoked = await Promise.all(revoking)
+      expect(frozen.status).toBe(201)
+      expect(revoked.map(({ status }) => status)).toEqual([200, 200])
     })
   })
 
