@@ -50,7 +50,7 @@ export function createKeySource(
 function createRemote(fetch: () => Promise<JsonObject>, clock: Clock, times: Times): KeySource {
   let held: { keys: ReadonlyMap<string, VerifyKey>; at: number } | null = null
   let triedAt = -Infinity
-  let failure: unknown = null
+  let failure: { readonly cause: unknown; readonly at: number } | null = null
   let underWay: Promise<void> | null = null
 
   async function refresh(): Promise<void> {
@@ -58,23 +58,28 @@ function createRemote(fetch: () => Promise<JsonObject>, clock: Clock, times: Tim
     try {
       held = { keys: readJwks(await fetch()), at: triedAt }
       failure = null
-    } catch (error) {
-      failure = error // The last good set is kept; find() says what that means for whom.
+    } catch (cause) {
+      failure = { cause, at: triedAt } // The last good set is kept; find() says what that means for whom.
     } finally {
       underWay = null
     }
   }
 
-  const age = () => (held === null ? Infinity : clock().getTime() - held.at)
+  const since = (at: number) => clock().getTime() - at
+  const age = () => (held === null ? Infinity : since(held.at))
   return {
     async find(kid) {
-      const mayTry = () => clock().getTime() - triedAt >= times.cooldownMs
-      const isKnown = held?.keys.has(kid) === true && age() < times.freshMs
-      if (!isKnown && (underWay !== null || mayTry())) await (underWay ??= refresh())
+      const isHeld = held?.keys.has(kid) === true
+      if (!isHeld || age() >= times.freshMs) {
+        // An issuer that was down just now may hang again: whoever can do without it does not wait.
+        const wasDown = failure !== null && since(failure.at) < times.freshMs
+        if (since(triedAt) >= times.cooldownMs) underWay ??= refresh()
+        if (!(isHeld && age() < times.staleMs && wasDown)) await underWay
+      }
       const key = age() < times.staleMs ? held?.keys.get(kid) : undefined
       if (key !== undefined) return key
       // Not among them, or could not be asked: only the first is an answer.
-      if (failure !== null || held === null) throw unavailable('keys', failure)
+      if (failure !== null || held === null) throw unavailable('keys', failure?.cause)
       return null
     },
   }

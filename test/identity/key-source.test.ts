@@ -184,4 +184,55 @@ describe('the keys of an issuer', () => {
     await expect(source.find('good')).rejects.toMatchObject(down)
     expect(performance.now() - again).toBeLessThan(100)
   })
+
+  it('that are held are used at once where their issuer went on hanging, and not where it just began', async () => {
+    const endpoint = await anEndpoint()
+    const source = sourceOf(endpoint.url)
+    await isThere(source)
+    endpoint.answer = () => undefined
+    inSeconds(301)
+    const first = await took(isThere(source))
+    expect(first).toMatchObject({ found: true })
+    expect(first.ms).toBeGreaterThan(2000)
+    for (let hits = 3; hits < 5; hits += 1) {
+      inSeconds(31)
+      const again = await took(Promise.all(Array.from({ length: 20 }, () => isThere(source))))
+      expect(again.found).not.toContain(false)
+      expect(again.ms).toBeLessThan(1000)
+      await expect.poll(() => endpoint.hits).toBe(hits)
+      await expect(source.find('unknown')).rejects.toMatchObject(down) // That waits for the attempt.
+    }
+    inSeconds(3600)
+    await expect(source.find('good')).rejects.toMatchObject(down)
+  })
+
+  it('are gone when their issuer is back without them: at once, or after one look in the background', async () => {
+    const endpoint = await anEndpoint()
+    const source = sourceOf(endpoint.url)
+    const fails: RequestListener = (_, res) => res.destroy()
+    const other = json({ keys: [aHolder('ES256', 'other').jwk] })
+    await isThere(source)
+    endpoint.answer = fails
+    inSeconds(301)
+    expect(await isThere(source)).toBe(true)
+    endpoint.answer = other
+    inSeconds(31)
+    expect(await isThere(source)).toBe(true)
+    await expect.poll(() => isThere(source)).toBe(false)
+
+    endpoint.answer = json({ keys: [good.jwk] })
+    inSeconds(31)
+    expect(await isThere(source)).toBe(true)
+    endpoint.answer = fails
+    inSeconds(301)
+    expect(await isThere(source)).toBe(true)
+    endpoint.answer = other
+    inSeconds(301) // That it was down then says nothing of now.
+    expect(await Promise.all([isThere(source), isThere(source)])).toEqual([false, false])
+  })
 })
+
+async function took<T>(asked: Promise<T>): Promise<{ found: T; ms: number }> {
+  const began = performance.now()
+  return { found: await asked, ms: performance.now() - began }
+}
