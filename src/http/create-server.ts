@@ -49,6 +49,7 @@ export function createServer(
   }
   const server = createHttpServer(options)
   endQueued(server)
+  tellCut(server)
   server.on('request', app)
   // Node leaves out what is beyond; check-request.ts refuses well before that.
   server.maxHeadersCount = 1_000
@@ -82,6 +83,15 @@ function endQueued(server: Server): void {
     if (res.socket !== null || queue === undefined) return
     queue.add(res)
     res.once('close', () => queue.delete(res))
+  })
+}
+
+/** Of what was still being written when its connection broke Node says that it was sent. */
+function tellCut(server: Server): void {
+  server.on('request', (req, res) => {
+    res.prependOnceListener('finish', () => {
+      if (req.socket.destroyed) Object.defineProperty(res, 'writableFinished', { value: false })
+    })
   })
 }
 

@@ -1,0 +1,71 @@
+/** Answers that are on their way when the connection breaks, or that nobody fetches. */
+import { once } from 'node:events'
+import type { Server, ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import express from 'express'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createServer } from '../../src/http/create-server.ts'
+import { ISSUER } from '../fakes/front.ts'
+import { head } from '../fakes/raw.ts'
+
+/** More than the system takes from us for somebody who reads nothing. */
+const LARGE = Buffer.alloc(64 * 1024 * 1024, 'x')
+
+let server: Server
+let port: number
+let answers: ServerResponse[]
+const sockets: Socket[] = []
+beforeEach(async () => {
+  answers = []
+  const app = express()
+  app.use((_req, res, next) => {
+    answers.push(res)
+    next()
+  })
+  app.get('/large', (_req, res) => {
+    res.type('text').send(LARGE)
+  })
+  server = createServer(app, ISSUER)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+})
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+})
+
+/** Reads nothing until it is told to. */
+function asking(...paths: readonly string[]): Socket {
+  const socket = connect(port, '127.0.0.1')
+  sockets.push(socket)
+  socket.pause().write(paths.map((path) => head(`GET ${path}`)).join(''))
+  return socket
+}
+const ends = () => answers.map(({ closed, writableFinished }) => ({ closed, writableFinished }))
+const LOST = { closed: true, writableFinished: false }
+const READ = { closed: true, writableFinished: true }
+
+describe('an answer', () => {
+  it.each(['destroy', 'resetAndDestroy'] as const)(
+    '[DEL-23] that was not all out when its connection broke has not been sent: %s',
+    async (breaking) => {
+      const socket = asking('/large')
+      await expect.poll(() => answers.map((it) => it.writableEnded)).toEqual([true])
+      socket[breaking]()
+      await expect.poll(ends).toEqual([LOST])
+    },
+  )
+
+  it('that was all out has been sent, though its connection broke right after', async () => {
+    const socket = asking('/large')
+    socket.resume()
+    await expect.poll(ends).toEqual([READ])
+    const closed = once(answers[0]?.req.socket ?? socket, 'close')
+    socket.destroy()
+    await closed
+    expect(ends()).toEqual([READ])
+  })
+})
