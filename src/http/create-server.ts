@@ -17,6 +17,12 @@ import { plain, sourceOf } from './source.ts'
 const HEADER_BYTES_MAX = 32 * 1024
 const URI_BYTES_MAX = 8 * 1024
 
+/**
+ * When nothing went either way for so long, nobody reads the answer. What takes longest is a proxied call:
+ * ten minutes, a minute until it begins, and what it waits for before.
+ */
+const IDLE_MS = 900_000
+
 const CONNECTIONS_MAX = 4_000
 /** Of one source, so that nobody alone takes all there are. */
 const CONNECTIONS_MAX_EACH = 1_000
@@ -34,6 +40,7 @@ export function createServer(
   app: Express,
   issuer: string,
   proxies: readonly string[] = [],
+  idleMs = IDLE_MS,
 ): Server {
   class Req extends IncomingMessage {}
   class Res<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {}
@@ -54,6 +61,7 @@ export function createServer(
   // Node leaves out what is beyond; check-request.ts refuses well before that.
   server.maxHeadersCount = 1_000
   server.maxConnections = CONNECTIONS_MAX
+  server.timeout = idleMs
   limitConnections(server, new Set(proxies))
   server.on('clientError', (error: ClientError, socket) => {
     refuseRaw(error, socket, issuer)

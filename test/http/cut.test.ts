@@ -8,6 +8,8 @@ import { createServer } from '../../src/http/create-server.ts'
 import { ISSUER } from '../fakes/front.ts'
 import { head } from '../fakes/raw.ts'
 
+const IDLE_MS = 500
+
 /** More than the system takes from us for somebody who reads nothing. */
 const LARGE = Buffer.alloc(64 * 1024 * 1024, 'x')
 
@@ -25,7 +27,7 @@ beforeEach(async () => {
   app.get('/large', (_req, res) => {
     res.type('text').send(LARGE)
   })
-  server = createServer(app, ISSUER)
+  server = createServer(app, ISSUER, [], IDLE_MS)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   port = (server.address() as AddressInfo).port
@@ -67,5 +69,29 @@ describe('an answer', () => {
     socket.destroy()
     await closed
     expect(ends()).toEqual([READ])
+  })
+
+  it('of which nobody reads anything is given up, and what waits behind it', async () => {
+    asking('/large', '/large')
+    await expect.poll(ends).toEqual([LOST, LOST])
+  })
+
+  it('that is read slowly gets there', async () => {
+    const socket = asking('/large')
+    const began = performance.now()
+    let received = 0
+    let burst = 0
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.length
+      burst += chunk.length
+      if (burst < LARGE.length / 16) return
+      burst = 0
+      socket.pause()
+      setTimeout(() => socket.resume(), IDLE_MS / 5)
+    })
+    socket.resume()
+    await expect.poll(ends).toEqual([READ])
+    expect(performance.now() - began).toBeGreaterThan(2 * IDLE_MS)
+    await expect.poll(() => received).toBeGreaterThan(LARGE.length)
   })
 })

@@ -68,9 +68,12 @@ describe('the server', () => {
     })
   })
 
-  it('has the time limits that a slow caller runs into', () => {
+  it('has the time limits that a slow caller runs into, and a proxied call does not', () => {
     const server = createServer(anApp(), ISSUER)
     expect(server.headersTimeout).toBeLessThanOrEqual(10_000)
     expect(server.requestTimeout).toBeLessThanOrEqual(30_000)
+    // Ten minutes is the most that a target may be given.
+    expect(server.timeout).toBeGreaterThan(12 * 60_000)
+    expect(server.timeout).toBeLessThanOrEqual(15 * 60_000)
   })
 })
