@@ -8,7 +8,7 @@ import { createPool } from './db/connect.ts'
 import type { Secret } from './domain/secret.ts'
 import { DRAIN_MS } from './listening.ts'
 import { CONNECTIONS_MAX } from './pools.ts'
-import { createGathering, type FromWorker, type Gathering, isFromWorker } from './worker-metrics.ts'
+import { createGathering, type Gathering, isFromWorker } from './worker-metrics.ts'
 
 const BACK_OFF_MS = { first: 100, most: 30_000 }
 /** Who was ready for this long did not fail at the start. */
@@ -55,9 +55,7 @@ export async function startWorkers({ count, env, say }: CrewOptions): Promise<Cr
     const worker = cluster.fork(env)
     if (isProcess(worker)) crew.set(slot, worker)
     worker.on('error', () => undefined) // Said to one that is gone; its end is seen by its exit.
-    worker.on('message', (message: unknown) => {
-      if (isFromWorker(message)) attend(worker, message, gathering)
-    })
+    worker.on('message', attending(worker, gathering))
     return worker
   }
 
@@ -150,7 +148,8 @@ function whenNeverRun(worker: Worker, tell: (error: Error) => void): void {
   if (!isProcess(worker)) worker.once('error', tell)
 }
 
-function attend(worker: Worker, message: FromWorker, gathering: Gathering): void {
+const attending = (worker: Worker, gathering: Gathering) => (message: unknown) => {
+  if (!isFromWorker(message)) return
   if (message.procura === 'metrics') gathering.take(worker, message)
   if (message.procura !== 'metrics wanted') return
   gathering.text().then(

@@ -138,7 +138,10 @@ interface Change {
   readonly signsFrom: Date | null
 }
 
-/** On record first, and then only if nobody else had a turn meanwhile. What is not put in place then leaves the file as it was, and nothing beside it. */
+/**
+ * On record first, and then only if nobody else had a turn meanwhile. What is not put in place then leaves
+ * the file as it was, and nothing beside it.
+ */
 async function change({ pool, now }: Held, it: Change): Promise<void> {
   const staged = await stageKeyFile(it.path, it.before, it.text)
   try {

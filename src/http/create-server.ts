@@ -83,7 +83,8 @@ function endQueued(server: Server): void {
     const queue = new Set<ServerResponse>()
     queues.set(socket, queue)
     socket.once('close', () => {
-      for (const res of queue) closeUnsent(res)
+      // The one whose turn it is has the socket: Node closes that.
+      for (const res of queue) if (res.socket === null) closeUnsent(res)
     })
   })
   server.on('request', (req, res) => {
