@@ -1,13 +1,12 @@
 -- A stop of much is told to its leases some thousands at a time: all at once took longer than a statement
--- has, so that it was told to none, and nothing was swept any more.
+-- has, so that it was told to none, and nothing was swept any more. `tell_leases` stays for brokers that
+-- are older than this and still run.
 set local role procura_owner;
-
-drop function procura.tell_leases;
 
 -- Brings forward the end of active leases under what was stopped since the last time, some thousands of
 -- them; whether those were all. A lease that becomes active later is compared with the stops as it does;
 -- the two take turns, so none is missed.
-create function procura.tell_leases(log text) returns boolean
+create function procura.tell_some_leases(log text) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   most constant int := 5000;
@@ -69,5 +68,5 @@ begin
   update procura.told set epoch = newest where tenant = log;
   return true;
 end $$;
-revoke execute on function procura.tell_leases from public;
-grant execute on function procura.tell_leases to procura_reaper;
+revoke execute on function procura.tell_some_leases from public;
+grant execute on function procura.tell_some_leases to procura_reaper;

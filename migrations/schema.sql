@@ -626,7 +626,64 @@ ALTER FUNCTION procura.store_token(log text, of_target text, of_lease text, of_g
 -- Name: tell_leases(text); Type: FUNCTION; Schema: procura; Owner: procura_owner
 --
 
-CREATE FUNCTION procura.tell_leases(log text) RETURNS boolean
+CREATE FUNCTION procura.tell_leases(log text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  since bigint;
+  newest bigint;
+begin
+  insert into procura.told (tenant, epoch) values (log, 0) on conflict do nothing;
+  select epoch into since from procura.told where tenant = log for update;
+  select max(epoch) into newest from procura.stop where tenant = log and epoch > since;
+  if newest is null then
+    return;
+  end if;
+  update procura.lease l set next_try_at = clock_timestamp()
+  from (
+    with stopped as materialized (
+      select kind, id, epoch from procura.stop where tenant = log and epoch > since
+    ), hop as (
+      select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'delegation' and d.path @> array[s.id]
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'root' and d.root = s.id
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'agent' and d.agents @> array[s.id]
+      union all select d.id, s.epoch from stopped s join procura.delegation d
+        on d.tenant = log and s.kind = 'key' and d.keys @> array[s.id]
+    )
+    select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.consent = s.id and l.due_at is not null
+      where s.kind = 'consent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.agent = s.id and l.due_at is not null
+      where s.kind = 'agent' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.instance = s.id and l.due_at is not null
+      where s.kind = 'instance' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.sponsor = s.id and l.due_at is not null
+      where s.kind = 'sponsor' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from stopped s join procura.lease l
+      on l.tenant = log and l.id = s.id and l.due_at is not null
+      where s.kind = 'credential' and s.epoch > l.revocation_epoch
+    union select l.tenant, l.id from hop s join procura.lease l
+      on l.tenant = log and l.delegation = s.id and l.due_at is not null
+      where s.epoch > l.revocation_epoch
+  ) stopped
+  where l.tenant = stopped.tenant and l.id = stopped.id and l.state = 'active';
+  update procura.told set epoch = newest where tenant = log;
+end $$;
+
+ALTER FUNCTION procura.tell_leases(log text) OWNER TO procura_owner;
+
+--
+-- Name: tell_some_leases(text); Type: FUNCTION; Schema: procura; Owner: procura_owner
+--
+
+CREATE FUNCTION procura.tell_some_leases(log text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -691,7 +748,7 @@ begin
   return true;
 end $$;
 
-ALTER FUNCTION procura.tell_leases(log text) OWNER TO procura_owner;
+ALTER FUNCTION procura.tell_some_leases(log text) OWNER TO procura_owner;
 
 --
 -- Name: unredeemed(text, bigint, integer); Type: FUNCTION; Schema: procura; Owner: procura_owner
@@ -2391,6 +2448,13 @@ GRANT ALL ON FUNCTION procura.store_token(log text, of_target text, of_lease tex
 
 REVOKE ALL ON FUNCTION procura.tell_leases(log text) FROM PUBLIC;
 GRANT ALL ON FUNCTION procura.tell_leases(log text) TO procura_reaper;
+
+--
+-- Name: FUNCTION tell_some_leases(log text); Type: ACL; Schema: procura; Owner: procura_owner
+--
+
+REVOKE ALL ON FUNCTION procura.tell_some_leases(log text) FROM PUBLIC;
+GRANT ALL ON FUNCTION procura.tell_some_leases(log text) TO procura_reaper;
 
 --
 -- Name: FUNCTION unredeemed(log text, after bigint, most integer); Type: ACL; Schema: procura; Owner: procura_owner

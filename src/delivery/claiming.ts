@@ -61,8 +61,8 @@ export async function countDue(
  */
 export async function tellLeases(pool: Pick<Pool, 'query'>, tenant: string): Promise<boolean> {
   const [row] = await ask<{ is_all: boolean }>(pool, {
-    name: 'leases_tell',
-    text: 'select procura.tell_leases($1) as is_all',
+    name: 'leases_tell_some',
+    text: 'select procura.tell_some_leases($1) as is_all',
     values: [tenant],
   })
   return row?.is_all === true

@@ -10,7 +10,6 @@ import {
 } from '../../src/delivery/claiming.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { BrokerError } from '../../src/domain/problems.ts'
-import { until } from './bench.ts'
 import { aWorld, issue, now, ORDERS, stop, WHO } from './world.ts'
 import { inBatches } from '../pg/batches.ts'
 
@@ -94,14 +93,13 @@ it('[REV-02] a stop of very much is told a part at a time, until all are told', 
 it('[REV-02] all parts are told at once, and not one at each look', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   onTestFinished(() => void vi.useRealTimers())
-  const { world } = await amongMany(12_000)
+  const { world } = await amongMany(5001)
   await stop(world.db, 'sponsor', WHO.sponsor, 2)
   const sweeper = world.aSweeper(new Map())
   sweeper.start()
-  await until(async () => {
-    const told = await world.db.query<{ epoch: number }>('select epoch from procura.told')
-    return told[0]?.epoch === 2
-  })
+  await expect
+    .poll(() => world.db.query<{ epoch: number }>('select epoch from procura.told'))
+    .toEqual([{ epoch: 2 }])
   await sweeper.stop()
 })
 
