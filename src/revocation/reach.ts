@@ -144,23 +144,34 @@ const REACH = Object.fromEntries(
   Object.entries(OF).map(([kind, of]) => [kind, reach(of)]),
 ) as Readonly<Record<StopKind, string>>
 
-/** Whether there may be more under it than was told. */
-export const isCut = (counts: Readonly<Record<string, number>>): boolean =>
-  Object.values(counts).some((count) => count >= REACHED_MAX)
+/** Whether there may be more leases under it than were told. */
+export const isCut = ({ credentials = 0, delegations = 0 }: Readonly<Record<string, number>>) =>
+  credentials >= REACHED_MAX || delegations >= REACHED_MAX
 
-/** How many leases under it are not over, some thousands at most. */
-export function liveOf(tenant: string, kind: StopKind, id: string): QueryConfig {
-  return { name: `revocation_live_${kind}`, text: live(OF[kind]), values: [tenant, id] }
+/**
+ * How many leases under it are not over, some thousands at most.
+ *
+ * @param at when it was stopped: under a hop that was over by then there were none
+ */
+export function liveOf(
+  tenant: string,
+  { kind, id, at }: { readonly kind: StopKind; readonly id: string; readonly at: Date },
+): QueryConfig {
+  return { name: `revocation_live_${kind}`, text: live(OF[kind]), values: [tenant, id, at] }
 }
 
 const live = ({ lease, hop }: Of) => `with hop as (
-    select d.id from procura.delegation d where d.tenant = $1 and (${hop ?? 'false'})
+    select d.id from procura.delegation d
+    where d.tenant = $1 and (${hop ?? 'false'}) and d.expires_at > $3::timestamptz
   ), live as (
     (select l.id from procura.lease l
     where l.tenant = $1 and l.due_at is not null and (${lease ?? 'false'})
     limit ${String(REACHED_MAX)})
     union
-    (select l.id from hop, lateral ${ofHop('lease')} l where l.due_at is not null
+    (select l.id from hop, lateral (
+      select x.id from procura.lease x
+      where x.tenant = $1 and x.delegation = hop.id and x.due_at is not null offset 0
+    ) l
     limit ${String(REACHED_MAX)})
   )
   select count(*)::int as live from live`

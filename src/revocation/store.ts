@@ -12,7 +12,7 @@ export interface Revoked {
   readonly confirmations: {
     /** Of those that were noted when it was stopped, which of a kind are some thousands at most. */
     readonly confirmed: number
-    /** Of all. */
+    /** Of all that it stopped, some thousands at most; without what was stopped before. */
     readonly pending: number
     /** Over, and the target cannot tell. */
     readonly notSupported: number
@@ -39,8 +39,8 @@ export function createStore(tenant: string, pool: Pool) {
   }
 
   /** Not all leases under it are among those whose ends were noted to be confirmed. */
-  async function liveUnder({ target_kind: kind, target_id: id }: RevocationRow): Promise<number> {
-    const [row] = await ask<{ live: number }>(pool, liveOf(tenant, kind, id))
+  async function liveUnder({ target_kind: kind, target_id: id, at }: RevocationRow) {
+    const [row] = await ask<{ live: number }>(pool, liveOf(tenant, { kind, id, at }))
     if (row === undefined) throw new Error('a count has a row')
     return row.live
   }
