@@ -18,7 +18,7 @@ const HEADER_BYTES_MAX = 32 * 1024
 const URI_BYTES_MAX = 8 * 1024
 
 /**
- * When nothing went either way for so long, nobody reads the answer. What takes longest is a proxied call:
+ * When nothing went either way for so long, or twice as long, nobody reads the answer. What takes longest is a proxied call:
  * ten minutes, a minute until it begins, and what it waits for before.
  */
 const IDLE_MS = 900_000
@@ -95,11 +95,16 @@ function endQueued(server: Server): void {
   })
 }
 
-/** Of what was still being written when its connection broke Node says that it was sent. */
+/**
+ * Of what was still being written when its connection broke, or was written after that, Node says that it
+ * was sent. Only what was out while the connection stood has been.
+ */
 function tellCut(server: Server): void {
   server.on('request', (req, res) => {
-    res.prependOnceListener('finish', () => {
-      if (req.socket.destroyed) Object.defineProperty(res, 'writableFinished', { value: false })
+    let isOut = false
+    res.prependOnceListener('finish', () => (isOut = !req.socket.destroyed))
+    res.prependOnceListener('close', () => {
+      if (!isOut) Object.defineProperty(res, 'writableFinished', { value: false })
     })
   })
 }
