@@ -52,18 +52,20 @@ function taken<T>(
 ): Promise<T> {
   return inTransaction(pool, async (tx) => {
     await tx.begun
+    const asked = elapsed()
+    const { rows } = await tx.query<{ waited: number }>({
+      name: 'exclusively',
+      text: `select pg_advisory_xact_lock($1, hashtext($2)),
+               extract(epoch from clock_timestamp() - statement_timestamp())::float8 * 1000 as waited`,
+      values: [LOCK, name],
+    })
     // The lock is held from then on at the earliest.
-    const since = elapsed()
+    const since = asked + (rows[0]?.waited ?? 0)
     const goOn = () => {
       if (elapsed() - since > WORK_MS) {
         throw new DOMException('This process stood still', 'TimeoutError')
       }
     }
-    await tx.query({
-      name: 'exclusively',
-      text: 'select pg_advisory_xact_lock($1, hashtext($2))',
-      values: [LOCK, name],
-    })
     return await within(WORK_MS, (signal) => work({ signal, goOn }))
   })
 }

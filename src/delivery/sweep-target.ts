@@ -113,6 +113,8 @@ async function endOne(options: SweepOptions, due: Claimed, now?: Date): Promise<
     const how = error instanceof PartlyRevoked ? 'partly' : 'unconfirmed'
     meter?.count('procura_revoke_retries_total', { how })
     const delayMs = error instanceof NotYet ? error.waitMs : backOff(attempts)
+    // What is left of it was there.
+    found ||= error instanceof PartlyRevoked
     const later = { lease: intent.lease, reason, from, claim, found, delayMs, now }
     // Not even that: the claim runs out, and it is due again.
     await putOff(pool, tenant, later).catch((failed: unknown) => options.trouble?.(failed))

@@ -5,7 +5,7 @@ import type { Intent } from '../domain/lease.ts'
 import type { Delivering, Ledger } from '../domain/ports.ts'
 import { BrokerError } from '../domain/problems.ts'
 import type { Presented } from '../domain/request.ts'
-import { NoEffect, type Revoked } from './connector.ts'
+import { NoEffect, PartlyRevoked, type Revoked } from './connector.ts'
 import { within } from './deadline.ts'
 import { conclude, putOff } from './endings.ts'
 import { NoRoom } from './target-limits.ts'
@@ -63,9 +63,9 @@ async function takeBack(options: TakingBack, failed: Failed): Promise<void> {
   const { intent, cause } = failed
   const reason = reasonOf(cause)
   const revoked = isNoEffect(cause) ? { found: false } : await revokeNow(options, intent)
-  failed.found ||= revoked?.found === true
+  failed.found ||= revoked.found
   const { found } = failed
-  if (revoked === null) {
+  if ('isUnconfirmed' in revoked) {
     const later = { lease: intent.lease, delayMs: 1000, found }
     const isPutOff = await putOff(pool, tenant, { ...later, reason, from: ['minting'] })
     // Its commit had happened, though nobody could tell us: it was issued, and reached nobody.
@@ -83,17 +83,18 @@ async function takeBack(options: TakingBack, failed: Failed): Promise<void> {
   )
 }
 
-/** `null`: the target has not confirmed. */
-async function revokeNow(options: TakingBack, intent: Intent): Promise<Revoked | null> {
+type Unconfirmed = Revoked & { readonly isUnconfirmed: true }
+
+async function revokeNow(options: TakingBack, intent: Intent): Promise<Revoked | Unconfirmed> {
   const target = options.targets.get(intent.target)
-  if (target === undefined) return null
+  if (target === undefined) return { found: false, isUnconfirmed: true }
   try {
     return await within(TAKE_BACK_MS, (signal) =>
       target.revoke(intent.downstreamName, signal, intent.expiresAt),
     )
   } catch (error) {
     options.trouble?.(error)
-    return null
+    return { found: error instanceof PartlyRevoked, isUnconfirmed: true }
   }
 }
 
