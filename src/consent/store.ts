@@ -34,9 +34,12 @@ const TABLES = `procura.consent c
     on b.tenant = c.tenant and b.account = c.id and b.key = 'calls' and b.type = 'max_subtree'`
 
 export function createStore(tenant: string, front: Pool) {
-  async function rows(query: { name: string; where: string; values: unknown[] }) {
-    const text = `select * from (select ${COLUMNS}, c.agent from ${TABLES} where c.tenant = $1) c
-                  where ${query.where}`
+  /** `among`: a condition on the row of a consent, looked at before what has been used of it. */
+  async function rows(query: { name: string; among?: string; where: string; values: unknown[] }) {
+    const among = query.among ?? 'true'
+    const text = `select * from (
+                    select ${COLUMNS}, c.agent from ${TABLES} where c.tenant = $1 and ${among}
+                  ) c where ${query.where}`
     const values = [tenant, ...query.values]
     const found = await ask<ConsentRow>(front, { name: query.name, text, values })
     return found.map(givenOf)
@@ -51,14 +54,16 @@ export function createStore(tenant: string, front: Pool) {
     },
 
     async ofAgent(agent: AgentId, named: ConsentId | null): Promise<Consent[]> {
-      const active = `agent = $2 and status = 'active' order by id collate "C" desc limit 2`
+      const active = {
+        name: 'consents_active',
+        among: 'c.agent = $2 and c.withdrawn_at is null and c.expires_at > clock_timestamp()',
+        where: `status = 'active' order by id collate "C" desc limit 2`,
+      }
+      const byName = { name: 'consent_of_agent', where: 'agent = $2 and id = $3' }
       const found =
         named === null
-          ? await rows({ name: 'consents_active', where: active, values: [agent] })
-          : await rows({
-              ...{ name: 'consent_of_agent', where: 'agent = $2 and id = $3' },
-              values: [agent, named],
-            })
+          ? await rows({ ...active, values: [agent] })
+          : await rows({ ...byName, values: [agent, named] })
       return found.map(({ consent }) => consent)
     },
 
