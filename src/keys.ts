@@ -176,9 +176,7 @@ export async function stageKeyFile(path: string, before: string, text: string): 
 }
 
 const changedMeanwhile = (path: string) =>
-  new KeyError(
-    `${path} was changed by somebody else meanwhile, and is as they left it: run it again`,
-  )
+  new KeyError(`${path} was changed, or is being changed, by somebody else meanwhile: run it again`)
 
 async function discardOthers(path: string, own: string): Promise<void> {
   const isStaged = (name: string) =>
@@ -192,7 +190,11 @@ async function discardOthers(path: string, own: string): Promise<void> {
 async function writeInsteadOf(path: string, file: FileHandle, text: string): Promise<void> {
   const { uid, gid, mode } = await stat(path)
   await file.writeFile(text)
-  await file.chown(uid, gid)
+  await file.chown(uid, gid).catch((error: unknown) => {
+    throw new KeyError(
+      `What is to take the place of ${path} cannot be its owner's (${codeOf(error)}): do it as they, or as root`,
+    )
+  })
   await file.chmod(mode & 0o777)
   await file.sync()
 }

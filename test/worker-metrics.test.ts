@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createGathering, merged, type ToWorker } from '../src/worker-metrics.ts'
 
 const one = ['# HELP a_total How many', '# TYPE a_total counter', 'a_total 3', '']
@@ -45,9 +45,14 @@ function aWorker(count: number) {
 }
 
 describe('a gathering', () => {
-  let now = 0
-  const workers = [aWorker(3), aWorker(4)]
-  const gathering = createGathering(new Map(workers.map((it, at) => [at + 1, it])), () => now)
+  let now: number
+  let workers: ReturnType<typeof aWorker>[]
+  let gathering: ReturnType<typeof createGathering>
+  beforeEach(() => {
+    now = 0
+    workers = [aWorker(3), aWorker(4)]
+    gathering = createGathering(new Map(workers.map((it, at) => [at + 1, it])), () => now)
+  })
   const answered = () => {
     for (const worker of workers) {
       gathering.take(worker, { id: worker.asked.at(-1) ?? 0, text: worker.counted })
@@ -68,7 +73,10 @@ describe('a gathering', () => {
   })
 
   it('asks anew after that, and takes no answer to what was asked before', async () => {
-    now += 1
+    const first = gathering.text()
+    answered()
+    await first
+    now += 1000
     const next = gathering.text()
     expect(workers.map(({ asked }) => asked.length)).toEqual([2, 2])
     for (const worker of workers)
@@ -80,7 +88,6 @@ describe('a gathering', () => {
   })
 
   it('waits for nobody longer than a second, and shows who is missing', async () => {
-    now += 1000
     const next = gathering.text()
     const [, second] = workers
     if (second) gathering.take(second, { id: second.asked.at(-1) ?? 0, text: second.counted })

@@ -11,7 +11,7 @@ const UNHINDERED = {
 }
 /** What the system makes no process of. */
 const HINDRANCES = [
-  { how: 'at once', by: { args: ['x'.repeat(200_000)] }, told: 'spawn E2BIG' },
+  { how: 'at once', by: { args: ['x'.repeat(4_000_000)] }, told: 'spawn E2BIG' },
   { how: 'by an error that no exit follows', by: { cwd: '/nowhere' }, told: 'ENOENT' },
 ]
 

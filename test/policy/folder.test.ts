@@ -3,9 +3,9 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { PolicyFiles } from '../../src/policy/files.ts'
+import { type PolicyFiles, policySetHash } from '../../src/policy/files.ts'
 import { freshDatabase } from '../pg/database.ts'
-import { ofWaiting, turnOfAnother } from '../pg/turn.ts'
+import { turnOfAnother } from '../pg/turn.ts'
 import { replica } from './replica.ts'
 import { act, answers, broken, closed, decision } from './sets.ts'
 import { files } from './world.ts'
@@ -117,14 +117,18 @@ describe('a folder', () => {
     const [one, two] = [await replica(db, 'wasm'), await replica(db, 'wasm')]
     await one.pdp.publish(files, act)
     const turn = await turnOfAnother(db, 'procura_front')
-    const publishing = one.pdp.publish(closed, act)
-    await turn.untilWaiting()
     const watching = two.pdp.watchFolder(await folderOf(files))
-    await vi.waitFor(async () => {
-      expect(await db.query(ofWaiting('select'))).toHaveLength(2)
-    }, 10_000)
+    await turn.untilWaiting()
+    // As a third replica does meanwhile.
+    await turn.query(`update procura.epoch set value = 2 where kind = 'policy'`, [])
+    await turn.query(
+      `insert into procura.policy_set
+         select tenant, 2, $1, schema_hash, $2, published_at, published_by, event_id
+         from procura.policy_set`,
+      [policySetHash(closed), closed],
+    )
     await turn.letGo()
-    await Promise.all([publishing, watching])
+    await watching
     expect(two.reports).toEqual([expect.stringContaining('superseded')])
     await two.pdp.follow()
     expect([await answers(two), (await decision(two)).policyEpoch]).toEqual(['deny', 2])
