@@ -15,6 +15,7 @@ interface Request {
 }
 interface Answer {
   readonly locals: Record<string, unknown>
+  readonly headersSent: boolean
   status(code: number): this
   set(name: string, value: string): this
   type(name: string): this
@@ -38,14 +39,18 @@ export interface ExpressOptions {
 /** Puts what was redeemed in `res.locals.procura`; a refusal is answered here and goes no further. */
 export function expressProcura(options: ExpressOptions) {
   return (req: Request, res: Answer, next: (error?: unknown) => void): void => {
-    admit(options, req).then((admitted) => {
-      if (!admitted.ok) {
-        answer(res, admitted)
-        return
-      }
-      res.locals['procura'] = admitted.redemption
-      next()
-    }, next)
+    admit(options, req)
+      .then((admitted) => {
+        // Whoever answered meanwhile, for it took too long, has given the call up.
+        if (res.headersSent) return
+        if (!admitted.ok) {
+          answer(res, admitted)
+          return
+        }
+        res.locals['procura'] = admitted.redemption
+        next()
+      })
+      .catch(next)
   }
 }
 

@@ -42,12 +42,10 @@ export function createCredentialKeys(options: KeysOptions): CredentialKeys {
       return found
     } catch (cause) {
       throw new KeysUnavailable(`the keys of ${issuer} cannot be had`, { cause })
-    } finally {
-      asking = null
     }
   }
   const isFresh = () => elapsed() - loadedAt < KEPT_MS
-  const asked = () => (asking ??= ask())
+  const asked = () => (asking ??= ask().finally(() => (asking = null)))
   return {
     current: () => (isFresh() ? Promise.resolve(keys) : asked()),
     again: () =>

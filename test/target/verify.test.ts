@@ -159,7 +159,35 @@ describe('a service that is shown a credential', async () => {
   })
 })
 
+describe('the proofs that were seen', () => {
+  it('of one key do not take the room of others, and their room is there again when they are over', () => {
+    let now = NOW
+    const isFirst = createProofStore(() => now)
+    const until = new Date(NOW.getTime() + 60_000)
+    const many = Array.from({ length: 10_000 }, (_, n) => isFirst(`one ${String(n)}`, until))
+    expect(many).not.toContain(false)
+    expect(isFirst('one more', until)).toBe(false)
+    expect(isFirst('other 1', until)).toBe(true)
+    expect(isFirst('other 1', until)).toBe(false)
+    now = new Date(until.getTime() + 1)
+    expect(isFirst('one more', new Date(now.getTime() + 1))).toBe(true)
+    expect(isFirst('one 1', new Date(now.getTime() + 1))).toBe(true)
+  })
+})
+
 describe('the published keys', () => {
+  it('are asked for again also where whoever loads them threw at once', async () => {
+    let loads = 0
+    const load = () => {
+      loads += 1
+      if (loads === 1) throw new SyntaxError('half a file')
+      return Promise.resolve(publicJwks([OURS]))
+    }
+    const keys = createCredentialKeys({ issuer: ISSUER, load })
+    await expect(keys.current()).rejects.toThrow('cannot be had')
+    expect(await keys.current()).toHaveLength(1)
+  })
+
   function source() {
     const at = { ms: 0, loads: 0, keys: [OURS] as SigningKey[], isDown: false }
     const load = () => {
