@@ -31,9 +31,10 @@ type Table = 'connector_secret' | 'target_token'
 
 async function rewrapAll(options: Rewrapping, table: Table, before: number): Promise<number> {
   const { tenant, pool, keys, batch = BATCH, progress } = options
-  const version = await keys.current()
   let done = before
   for (;;) {
+    // What seals may have changed since: what is wrapped by the newest is done.
+    const version = await keys.current()
     // Each that is done leaves the list, so that the next batch begins behind it.
     const rows = await ask<SealedRow & { target: string }>(pool, {
       text: `select target, key_version, wrapped_key, nonce, ciphertext from procura.${table}

@@ -51,6 +51,21 @@ async function allOpen({ db, targets }: House, vault: Vault): Promise<void> {
 const current = ({ both }: House) => fileKeyStore(new Secret(both)).current()
 
 describe('wrapping anew', () => {
+  it('ends where the seal changed again while it went on', async () => {
+    const house = await aHouse(3)
+    const keys = fileKeyStore(new Secret(house.both))
+    let asked = 0
+    const older = () => ((asked += 1) === 1 ? Promise.resolve('older') : keys.current())
+    const progress = (done: number) => {
+      if (done > 3) throw new Error('it goes on and on')
+    }
+    const rewrapped = rewrapSecrets({
+      ...{ tenant: 'main', pool: house.db.pool('procura_owner'), progress },
+      keys: { ...keys, current: older },
+    })
+    expect(await rewrapped).toBe(3)
+  })
+
   it('puts every key under the new seal, and leaves what it seals as it is', async () => {
     const house = await aHouse(7)
     const sealed = () =>
