@@ -138,6 +138,11 @@ function readSetting(
   }
   let text = env[name]
   if (file !== undefined) text = readText(file, `${name}_FILE`, mistakes)?.trim()
+  // A secret that is not there yet is no setting that was left out.
+  if (file !== undefined && text === '') {
+    mistakes.push({ key: `${name}_FILE`, problem: `${file} is empty`, example })
+    return undefined
+  }
   const parsed = schema.safeParse(text === '' ? undefined : text)
   if (parsed.success) return parsed.data
   mistakes.push({

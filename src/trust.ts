@@ -97,8 +97,14 @@ export function readTrust(file: string, mistakes: Mistake[]): Trust {
     const problem = message.split('\n')[0] ?? 'is not YAML'
     mistakes.push({ key: file, problem, example: EXAMPLE })
   }
-  if (faults.length > 0) return NOBODY
-  const parsed = TrustFile.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {})
+  if (document.contents === null)
+    mistakes.push({
+      key: file,
+      problem: 'says nothing: nobody would be believed',
+      example: EXAMPLE,
+    })
+  if (faults.length > 0 || document.contents === null) return NOBODY
+  const parsed = TrustFile.safeParse(document.toJS({ maxAliasCount: 0 }))
   if (parsed.success) return parsed.data
   for (const { path, message } of parsed.error.issues) {
     mistakes.push({ key: `${file}: ${path.join('.')}`, problem: message, example: EXAMPLE })

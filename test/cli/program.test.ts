@@ -73,6 +73,16 @@ describe('the configuration', () => {
     expect(stderr).toContain('services.0.jwk')
   })
 
+  it('takes an empty file for a mistake, and not for a setting that was left out', async () => {
+    const file = join(aFolder(), 'empty')
+    writeFileSync(file, '\n')
+    const env = { DATABASE_URL_FILE: file, PROCURA_TRUST: file }
+    const { code, stderr } = await procura(['config', 'check'], { env })
+    expect(code).toBe(2)
+    expect(stderr).toContain(`DATABASE_URL_FILE: ${file} is empty`)
+    expect(stderr).toContain(`${file}: says nothing`)
+  })
+
   it('warns of names that nothing reads', async () => {
     const env = { PROCURA_PROT: '80', PROCURA_PORT_FILE: '/nowhere' }
     const { stderr } = await procura(['config', 'check'], { env })
