@@ -59,8 +59,8 @@ function taken<T>(
                extract(epoch from clock_timestamp() - statement_timestamp())::float8 * 1000 as waited`,
       values: [LOCK, name],
     })
-    // The lock is held from then on at the earliest.
-    const since = asked + (rows[0]?.waited ?? 0)
+    // The lock is held from then on at the earliest; the database's clock may have been set meanwhile.
+    const since = Math.min(elapsed(), asked + Math.max(0, rows[0]?.waited ?? 0))
     const goOn = () => {
       if (elapsed() - since > WORK_MS) {
         throw new DOMException('This process stood still', 'TimeoutError')

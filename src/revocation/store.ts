@@ -12,7 +12,7 @@ export interface Revoked {
   readonly confirmations: {
     /** Of those that were noted when it was stopped, which of a kind are some thousands at most. */
     readonly confirmed: number
-    /** Of all that it stopped, some thousands at most; without what was stopped before. */
+    /** Of all under it, some thousands at most; under a hop that was stopped before, maybe by that stop only. */
     readonly pending: number
     /** Over, and the target cannot tell. */
     readonly notSupported: number

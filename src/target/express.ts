@@ -50,7 +50,9 @@ export function expressProcura(options: ExpressOptions) {
         res.locals['procura'] = admitted.redemption
         next()
       })
-      .catch(next)
+      .catch((error: unknown) => {
+        if (!res.headersSent) next(error)
+      })
   }
 }
 

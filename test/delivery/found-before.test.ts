@@ -49,6 +49,18 @@ it('is not given back where a sweep found it and could not record that, however 
   expect(await isGivenBack(world, intent)).toBe(false)
 })
 
+it('is not given back where something of it was left that an operator removed', async () => {
+  const world = await aWorld()
+  const intent = await aLeftover(world)
+  await world.cdp.mint(intent)
+  world.fake.faults.add('still owns something')
+  expect(await world.aSweeper().sweepOnce(later(31))).toBe(0)
+  world.fake.faults.clear()
+  world.fake.live.clear()
+  expect(await world.aSweeper().sweepOnce(later(200))).toBe(1)
+  expect(await isGivenBack(world, intent)).toBe(false)
+})
+
 it('is not given back where a sweeper that died may have found it', async () => {
   const world = await aWorld()
   const intent = await aLeftover(world)
